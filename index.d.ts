@@ -1,0 +1,6 @@
+/** Drop-in Rust implementations of TooLoo's service modules. */
+export * from './src/js/lib/persistent-cache.cjs';
+export * from './src/js/lib/connection-pool.cjs';
+export * from './src/js/lib/query-optimizer.cjs';
+export * from './src/js/lib/rate-limiter.cjs';
+export * from './src/js/lib/distributed-tracer.cjs';

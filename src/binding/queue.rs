@@ -1,0 +1,182 @@
+//! Completions on their way from threads to promises, many to a wake-up.
+//!
+//! JavaScript hands a request number to a raw function, which turns it into a [`Ticket`]. Any thread settles the
+//! ticket; one threadsafe function drains all that is ready. While a ticket is out, the process stays alive; when
+//! none is, it may end. A ticket that is dropped rejects its promise, so nothing waits for ever. When the
+//! environment goes, the queue is closed under its lock before the threadsafe function is given up.
+
+use super::raw::{Answer, Call, Dispatcher, Exports, Failure, Scope, Waker, on_env_close};
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Finish = Box<dyn for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send>;
+
+enum Message {
+    /// Settles the promise of a request.
+    Settle(u32, Finish),
+    /// Calls a listener that stays registered.
+    Notify(u32, Finish),
+}
+
+struct Shared {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` once the environment is gone.
+    waker: Option<Waker>,
+    ready: Vec<Message>,
+    scheduled: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, message: Message) {
+        let mut state = self.lock();
+        let State { waker: Some(waker), ready, scheduled } = &mut *state else { return };
+        ready.push(message);
+        if !*scheduled {
+            *scheduled = true;
+            waker.wake();
+        }
+    }
+}
+
+thread_local! {
+    static QUEUE: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+    static DISPATCHER: RefCell<Option<Dispatcher>> = const { RefCell::new(None) };
+    static OUTSTANDING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Starts the queue of this environment: `startQueue((id, kind, value) => void)`, kind 0 = resolve, 1 = reject,
+/// 2 = notify.
+pub fn register(exports: Exports<'_>) {
+    exports.function("startQueue", |call| {
+        let dispatcher = Dispatcher::hold(call, 0)?;
+        let waker = Waker::new(call, "tooloo-native", drain)?;
+        let state = State { waker: Some(waker), ready: Vec::new(), scheduled: false };
+        QUEUE.set(Some(Arc::new(Shared { state: Mutex::new(state) })));
+        DISPATCHER.set(Some(dispatcher));
+        Ok(call.undefined())
+    });
+    on_env_close(exports, close);
+}
+
+fn close() {
+    DISPATCHER.set(None);
+    let Some(queue) = QUEUE.take() else { return };
+    let (waker, dropped) = {
+        let mut state = queue.lock();
+        (state.waker.take(), std::mem::take(&mut state.ready))
+    };
+    // Outside the lock: dropping a message drops tickets, which look at the queue again.
+    drop(dropped);
+    if let Some(waker) = waker {
+        waker.release();
+    }
+}
+
+fn drain(scope: Scope<'_>) {
+    let Some(queue) = QUEUE.with_borrow(Clone::clone) else { return };
+    let ready = {
+        let mut state = queue.lock();
+        state.scheduled = false;
+        std::mem::take(&mut state.ready)
+    };
+    let mut settled = 0;
+    for message in ready {
+        Dispatcher::scoped(scope, |scope| {
+            let (id, kind, finish) = match message {
+                Message::Settle(id, finish) => {
+                    settled += 1;
+                    (id, 0, finish)
+                }
+                Message::Notify(id, finish) => (id, 2, finish),
+            };
+            let (kind, value) = match guarded(scope, finish) {
+                Ok(value) => (kind, value),
+                Err(failure) => (1, scope.error(&failure)),
+            };
+            DISPATCHER.with_borrow(|dispatcher| {
+                if let Some(dispatcher) = dispatcher {
+                    dispatcher.call(scope, &[scope.uint(id), scope.int(kind), value]);
+                }
+            });
+        });
+    }
+    let left = OUTSTANDING.get() - settled;
+    OUTSTANDING.set(left);
+    if left == 0 && settled > 0 {
+        keep_alive(&queue, scope, false);
+    }
+}
+
+fn guarded(scope: Scope<'_>, finish: Finish) -> Answer<'_> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| finish(scope)))
+        .unwrap_or_else(|_| Err(Failure::internal("internal error while a result was delivered")))
+}
+
+fn keep_alive(queue: &Shared, scope: Scope<'_>, alive: bool) {
+    if let Some(waker) = &queue.lock().waker {
+        waker.keep_alive(scope, alive);
+    }
+}
+
+/// The duty to settle one promise. Dropping it unsettled rejects the promise.
+pub struct Ticket {
+    id: u32,
+    queue: Option<Arc<Shared>>,
+}
+
+impl Ticket {
+    /// The ticket for the request number in argument `index`.
+    pub fn from_call(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
+        let id = call.uint_at(index)?;
+        let queue = QUEUE.with_borrow(Clone::clone).ok_or_else(|| Failure::internal("the queue is not started"))?;
+        OUTSTANDING.set(OUTSTANDING.get() + 1);
+        if OUTSTANDING.get() == 1 {
+            keep_alive(&queue, **call, true);
+        }
+        Ok(Self { id, queue: Some(queue) })
+    }
+
+    /// Settles the promise with what `finish` makes on the JavaScript thread.
+    pub fn settle(mut self, finish: impl for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send + 'static) {
+        if let Some(queue) = self.queue.take() {
+            queue.push(Message::Settle(self.id, Box::new(finish)));
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            let failure = Failure::internal("the work behind this promise was dropped");
+            queue.push(Message::Settle(self.id, Box::new(move |_| Err(failure))));
+        }
+    }
+}
+
+/// Calls a listener of JavaScript from any thread, without keeping the process alive.
+#[derive(Clone)]
+pub struct Notifier {
+    id: u32,
+    queue: Arc<Shared>,
+}
+
+impl Notifier {
+    /// The notifier for the listener number in argument `index`.
+    pub fn from_call(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
+        let id = call.uint_at(index)?;
+        let queue = QUEUE.with_borrow(Clone::clone).ok_or_else(|| Failure::internal("the queue is not started"))?;
+        Ok(Self { id, queue })
+    }
+
+    /// Delivers what `finish` makes on the JavaScript thread. Nothing happens once the environment is gone.
+    pub fn notify(&self, finish: impl for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send + 'static) {
+        self.queue.push(Message::Notify(self.id, Box::new(finish)));
+    }
+}

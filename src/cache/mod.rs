@@ -1,0 +1,4 @@
+//! The persistent cache.
+
+#[cfg(feature = "node")]
+pub(crate) mod binding;

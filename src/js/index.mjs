@@ -1,0 +1,5 @@
+export { PersistentCache } from './lib/persistent-cache.mjs';
+export { ConnectionPool } from './lib/connection-pool.mjs';
+export { QueryOptimizer } from './lib/query-optimizer.mjs';
+export { RateLimiter } from './lib/rate-limiter.mjs';
+export { DistributedTracer } from './lib/distributed-tracer.mjs';

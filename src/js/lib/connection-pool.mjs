@@ -1,0 +1,4 @@
+import faces from './connection-pool.cjs';
+
+export const { ConnectionPool } = faces;
+export default ConnectionPool;

@@ -1,0 +1,2 @@
+export * from './query-optimizer.cjs';
+export { QueryOptimizer as default } from './query-optimizer.cjs';

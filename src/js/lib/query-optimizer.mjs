@@ -1,0 +1,4 @@
+import faces from './query-optimizer.cjs';
+
+export const { QueryOptimizer } = faces;
+export default QueryOptimizer;

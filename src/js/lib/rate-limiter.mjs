@@ -1,0 +1,4 @@
+import faces from './rate-limiter.cjs';
+
+export const { RateLimiter } = faces;
+export default RateLimiter;

@@ -1,0 +1,11 @@
+'use strict';
+// Which modules of an app's `lib/` this package replaces: path below `lib/`, without `.js` → the names it exports.
+// `register` and `link` work from this table.
+
+exports.MODULES = Object.freeze({
+  'persistent-cache': ['PersistentCache'],
+  'connection-pool': ['ConnectionPool'],
+  'query-optimizer': ['QueryOptimizer'],
+  'rate-limiter': ['RateLimiter'],
+  'distributed-tracer': ['DistributedTracer'],
+});

@@ -1,0 +1,4 @@
+//! Token buckets and fair waiting.
+
+#[cfg(feature = "node")]
+pub(crate) mod binding;

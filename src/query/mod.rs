@@ -1,0 +1,4 @@
+//! Query batching and advice.
+
+#[cfg(feature = "node")]
+pub(crate) mod binding;

@@ -1,0 +1,4 @@
+//! Traces, spans and their metrics.
+
+#[cfg(feature = "node")]
+pub(crate) mod binding;
