@@ -5,8 +5,9 @@
 //! none is, it may end. A ticket that is dropped rejects its promise, so nothing waits for ever. When the
 //! environment goes, the queue is closed under its lock before the threadsafe function is given up.
 
-use super::raw::{Answer, Call, Dispatcher, Exports, Failure, Scope, Waker, on_env_close};
-use std::cell::{Cell, RefCell};
+use super::raw::{Answer, Call, Dispatcher, EnvId, Exports, Failure, Scope, Waker, on_env_close};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Finish = Box<dyn for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send>;
@@ -45,31 +46,47 @@ impl Shared {
     }
 }
 
+/// What one environment has of the queue.
+struct EnvQueue {
+    env: EnvId,
+    shared: Arc<Shared>,
+    dispatcher: Rc<Dispatcher>,
+    /// Tickets that are not yet settled; the process stays alive while there are any.
+    outstanding: u32,
+}
+
 thread_local! {
-    static QUEUE: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
-    static DISPATCHER: RefCell<Option<Dispatcher>> = const { RefCell::new(None) };
-    static OUTSTANDING: Cell<u32> = const { Cell::new(0) };
+    /// One entry, unless the binary was loaded more than once on this thread.
+    static QUEUES: RefCell<Vec<EnvQueue>> = const { RefCell::new(Vec::new()) };
+}
+
+fn with_queue<R>(env: EnvId, body: impl FnOnce(&mut EnvQueue) -> R) -> Option<R> {
+    QUEUES.with_borrow_mut(|queues| queues.iter_mut().find(|queue| queue.env == env).map(body))
 }
 
 /// Starts the queue of this environment: `startQueue((id, kind, value) => void)`, kind 0 = resolve, 1 = reject,
 /// 2 = notify.
 pub fn register(exports: Exports<'_>) {
     exports.function("startQueue", |call| {
-        let dispatcher = Dispatcher::hold(call, 0)?;
+        let dispatcher = Rc::new(Dispatcher::hold(call, 0)?);
         let waker = Waker::new(call, "tooloo-native", drain)?;
         let state = State { waker: Some(waker), ready: Vec::new(), scheduled: false };
-        QUEUE.set(Some(Arc::new(Shared { state: Mutex::new(state) })));
-        DISPATCHER.set(Some(dispatcher));
+        let shared = Arc::new(Shared { state: Mutex::new(state) });
+        let queue = EnvQueue { env: call.env_id(), shared, dispatcher, outstanding: 0 };
+        QUEUES.with_borrow_mut(|queues| queues.push(queue));
         Ok(call.undefined())
     });
     on_env_close(exports, close);
 }
 
-fn close() {
-    DISPATCHER.set(None);
-    let Some(queue) = QUEUE.take() else { return };
+fn close(env: EnvId) {
+    let closed = QUEUES.with_borrow_mut(|queues| {
+        let index = queues.iter().position(|queue| queue.env == env)?;
+        Some(queues.swap_remove(index))
+    });
+    let Some(queue) = closed else { return };
     let (waker, dropped) = {
-        let mut state = queue.lock();
+        let mut state = queue.shared.lock();
         (state.waker.take(), std::mem::take(&mut state.ready))
     };
     // Outside the lock: dropping a message drops tickets, which look at the queue again.
@@ -80,9 +97,10 @@ fn close() {
 }
 
 fn drain(scope: Scope<'_>) {
-    let Some(queue) = QUEUE.with_borrow(Clone::clone) else { return };
+    let parts = with_queue(scope.env_id(), |queue| (queue.shared.clone(), queue.dispatcher.clone()));
+    let Some((shared, dispatcher)) = parts else { return };
     let ready = {
-        let mut state = queue.lock();
+        let mut state = shared.lock();
         state.scheduled = false;
         std::mem::take(&mut state.ready)
     };
@@ -96,22 +114,20 @@ fn drain(scope: Scope<'_>) {
                 }
                 Message::Notify(id, finish) => (id, 2, finish),
             };
-            let (kind, value) = match guarded(scope, finish) {
-                Ok(value) => (kind, value),
-                Err(failure) => (1, scope.error(&failure)),
-            };
-            DISPATCHER.with_borrow(|dispatcher| {
-                if let Some(dispatcher) = dispatcher {
-                    dispatcher.call(scope, &[scope.uint(id), scope.int(kind), value]);
-                }
-            });
+            match (guarded(scope, finish), kind) {
+                (Ok(value), _) => dispatcher.call(scope, &[scope.uint(id), scope.int(kind), value]),
+                (Err(failure), 0) => dispatcher.call(scope, &[scope.uint(id), scope.int(1), scope.error(&failure)]),
+                // A notification that cannot be made has nobody to tell.
+                (Err(_), _) => {}
+            }
         });
     }
-    let left = OUTSTANDING.get() - settled;
-    OUTSTANDING.set(left);
-    if left == 0 && settled > 0 {
-        keep_alive(&queue, scope, false);
-    }
+    with_queue(scope.env_id(), |queue| {
+        queue.outstanding -= settled;
+        if queue.outstanding == 0 && settled > 0 {
+            keep_alive(&queue.shared, scope, false);
+        }
+    });
 }
 
 fn guarded(scope: Scope<'_>, finish: Finish) -> Answer<'_> {
@@ -125,6 +141,10 @@ fn keep_alive(queue: &Shared, scope: Scope<'_>, alive: bool) {
     }
 }
 
+fn not_started() -> Failure {
+    Failure::internal("the queue is not started")
+}
+
 /// The duty to settle one promise. Dropping it unsettled rejects the promise.
 pub struct Ticket {
     id: u32,
@@ -135,12 +155,14 @@ impl Ticket {
     /// The ticket for the request number in argument `index`.
     pub fn from_call(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
         let id = call.uint_at(index)?;
-        let queue = QUEUE.with_borrow(Clone::clone).ok_or_else(|| Failure::internal("the queue is not started"))?;
-        OUTSTANDING.set(OUTSTANDING.get() + 1);
-        if OUTSTANDING.get() == 1 {
-            keep_alive(&queue, **call, true);
-        }
-        Ok(Self { id, queue: Some(queue) })
+        with_queue(call.env_id(), |queue| {
+            queue.outstanding += 1;
+            if queue.outstanding == 1 {
+                keep_alive(&queue.shared, **call, true);
+            }
+            Self { id, queue: Some(queue.shared.clone()) }
+        })
+        .ok_or_else(not_started)
     }
 
     /// Settles the promise with what `finish` makes on the JavaScript thread.
@@ -171,8 +193,7 @@ impl Notifier {
     /// The notifier for the listener number in argument `index`.
     pub fn from_call(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
         let id = call.uint_at(index)?;
-        let queue = QUEUE.with_borrow(Clone::clone).ok_or_else(|| Failure::internal("the queue is not started"))?;
-        Ok(Self { id, queue })
+        with_queue(call.env_id(), |queue| Self { id, queue: queue.shared.clone() }).ok_or_else(not_started)
     }
 
     /// Delivers what `finish` makes on the JavaScript thread. Nothing happens once the environment is gone.

@@ -8,7 +8,8 @@
 //! [`Scope`] expresses; everything here runs on the JavaScript thread of the environment.
 #![allow(unsafe_code)]
 
-use crate::error::{Code, Coded, ErrorClass};
+pub use super::failure::Failure;
+use crate::error::ErrorClass;
 use crate::options::{Options, Scalar};
 use napi::sys;
 use std::cell::{Cell, RefCell};
@@ -24,51 +25,6 @@ use std::slice;
 const MAX_ARGS: usize = 12;
 /// Strings up to this many bytes are read without the heap.
 const INLINE_TEXT: usize = 256;
-
-/// An error on its way to JavaScript.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    class: ErrorClass,
-    code: &'static str,
-    message: String,
-    cause: Option<String>,
-    retryable: bool,
-    fields: Vec<(&'static str, String)>,
-}
-
-impl Failure {
-    /// A failure that no room has an error type for: a misuse of the boundary or a defect.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(ErrorClass::Error, Code::Internal.as_str(), message)
-    }
-
-    /// An argument of the wrong type.
-    pub fn wrong_type(position: usize, expected: &str) -> Self {
-        let message = format!("argument {} must be {expected}", position + 1);
-        Self::new(ErrorClass::TypeError, Code::InvalidArgument.as_str(), message)
-    }
-
-    /// A failure whose code comes from elsewhere, such as an SQLSTATE.
-    pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), cause: None, retryable: false, fields: Vec::new() }
-    }
-
-    /// Adds a string property to the JavaScript error.
-    pub fn with_field(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.fields.push((name, value.into()));
-        self
-    }
-}
-
-impl<E: Coded> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self {
-            cause: error.source().map(ToString::to_string),
-            retryable: error.retryable(),
-            ..Self::new(error.class(), error.code().as_str(), error.to_string())
-        }
-    }
-}
 
 /// A JavaScript value inside the current scope.
 #[derive(Clone, Copy)]
@@ -95,6 +51,11 @@ impl<'s> Scope<'s> {
         // A status other than ok leaves null, which JavaScript receives as `undefined`.
         let _status = create(self.env, &mut raw);
         Value { raw, scope: PhantomData }
+    }
+
+    /// The environment this scope belongs to.
+    pub fn env_id(self) -> EnvId {
+        EnvId(self.env as usize)
     }
 
     /// `undefined`
@@ -538,16 +499,21 @@ pub fn quiet_panics() {
     }));
 }
 
+/// Names one load of the addon: each worker thread has its own, and so has each fresh `require` of the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnvId(usize);
+
 /// Runs when an environment (the process, or a worker thread) goes away.
-pub fn on_env_close(exports: Exports<'_>, hook: fn()) {
-    // SAFETY: `hook` is a plain function, valid for ever, and comes back as the argument.
-    unsafe { sys::napi_add_env_cleanup_hook(exports.scope.env, Some(run_hook), hook as *mut c_void) };
+pub fn on_env_close(exports: Exports<'_>, hook: fn(EnvId)) {
+    let data = Box::into_raw(Box::new((hook, exports.scope.env_id())));
+    // SAFETY: the box comes back as the argument, once.
+    unsafe { sys::napi_add_env_cleanup_hook(exports.scope.env, Some(run_hook), data.cast()) };
 }
 
 unsafe extern "C" fn run_hook(data: *mut c_void) {
-    // SAFETY: `data` is the function pointer that `on_env_close` stored.
-    let hook = unsafe { std::mem::transmute::<*mut c_void, fn()>(data) };
-    let _ = catch_unwind(hook);
+    // SAFETY: `data` is the box that `on_env_close` made; Node runs a hook once.
+    let (hook, env) = *unsafe { Box::from_raw(data.cast::<(fn(EnvId), EnvId)>()) };
+    let _ = catch_unwind(|| hook(env));
 }
 
 /// A function of JavaScript that native code calls when work is done.
