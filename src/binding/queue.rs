@@ -68,6 +68,9 @@ fn with_queue<R>(env: EnvId, body: impl FnOnce(&mut EnvQueue) -> R) -> Option<R>
 /// 2 = notify.
 pub fn register(exports: Exports<'_>) {
     exports.function("startQueue", |call| {
+        if with_queue(call.env_id(), |_| ()).is_some() {
+            return Err(Failure::internal("the queue is started already"));
+        }
         let dispatcher = Rc::new(Dispatcher::hold(call, 0)?);
         let waker = Waker::new(call, "tooloo-native", drain)?;
         let state = State { waker: Some(waker), ready: Vec::new(), scheduled: false };
