@@ -15,7 +15,8 @@ function refused(error) {
 
 function fromOutcome(outcome) {
   if (outcome === null || typeof outcome !== 'object') return undefined;
-  return 'error' in outcome ? refused(outcome.error) : outcome.value;
+  const failed = outcome.error !== undefined || ('error' in outcome && !('value' in outcome));
+  return failed ? refused(outcome.error) : outcome.value;
 }
 
 async function onOwnConnection(pool, text, params) {
