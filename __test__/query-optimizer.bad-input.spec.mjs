@@ -35,6 +35,10 @@ const STRANGE = [
   new Proxy({}, {}), () => 1, class {}, new Date(NaN), new Map(), Promise.resolve(1), /x/, new Uint8Array(3),
 ];
 
+const OPTIONS = [
+  'batchSize', 'batchTimeout', 'slowQueryThreshold', 'enablePreparedStatements', 'executor', 'pool',
+];
+
 /** Runs a call that may throw or reject, but only with an error of the boundary's making or the value's own. */
 async function survives(call) {
   try {
@@ -55,7 +59,7 @@ test('there are at least 40 of them', () => assert.ok(STRANGE.length >= 40));
 test('as options, and as each option', async () => {
   for (const value of STRANGE) {
     await survives(() => new QueryOptimizer(value));
-    for (const name of ['batchSize', 'batchTimeout', 'slowQueryThreshold', 'enablePreparedStatements', 'executor', 'pool']) {
+    for (const name of OPTIONS) {
       await survives(async () => {
         const optimizer = new QueryOptimizer({ batchTimeout: 1, [name]: value });
         const answer = survives(() => optimizer.queueQuery('SELECT 1'));
@@ -71,7 +75,8 @@ test('options that cannot be used are refused by name, without showing a pool', 
     ['batchSize', -1], ['batchSize', 'many'], ['batchTimeout', -5], ['slowQueryThreshold', {}], ['executor', 'run'],
     ['pool', 'select'],
   ]) {
-    assert.throws(() => new QueryOptimizer({ [name]: value }), { code: 'ERR_TOOLOO_INVALID_ARGUMENT', message: new RegExp(`"${name}"`) });
+    const expected = { code: 'ERR_TOOLOO_INVALID_ARGUMENT', message: new RegExp(`"${name}"`) };
+    assert.throws(() => new QueryOptimizer({ [name]: value }), expected);
   }
 });
 
@@ -133,7 +138,12 @@ test('as what a pool answers', async () => {
 });
 
 test('an array that throws when it is read rejects the batch', async () => {
-  const trap = new Proxy([], { get(target, name) { if (name === '0') throw new Error('trap'); return Reflect.get(target, name); } });
+  const trap = new Proxy([], {
+    get(target, name) {
+      if (name === '0') throw new Error('trap');
+      return Reflect.get(target, name);
+    },
+  });
   const optimizer = new QueryOptimizer({ batchSize: 1, executor: () => trap });
   await assert.rejects(optimizer.queueQuery('SELECT 1'), /trap/);
 });
@@ -178,6 +188,7 @@ function run(body) {
 test('G-D3: an idle optimizer keeps no process alive, a waiting query does', () => {
   const idle = run("const o = new QueryOptimizer(); o.optimizeQuery('SELECT 1'); console.log('idle');");
   assert.deepEqual([idle.status, idle.stdout], [0, 'idle\n']);
-  const waiting = run("new QueryOptimizer({ batchTimeout: 50 }).queueQuery('SELECT 1').then((r) => console.log(r.success));");
+  const waiting = run(`const o = new QueryOptimizer({ batchTimeout: 50 });
+    o.queueQuery('SELECT 1').then((r) => console.log(r.success));`);
   assert.deepEqual([waiting.status, waiting.stdout], [0, 'true\n']);
 });

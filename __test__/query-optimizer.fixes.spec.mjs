@@ -22,7 +22,10 @@ test('QO-D1: quoted text, dollar quotes, quoted names and comments stay untouche
 });
 
 test('QO-D1: queries that differ in a literal or a quoted name do not share a batch', async () => {
-  const optimizer = new QueryOptimizer({ batchTimeout: LONG, executor: (queries) => queries.map(() => queries[0].query) });
+  const optimizer = new QueryOptimizer({
+    batchTimeout: LONG,
+    executor: (queries) => queries.map(() => queries[0].query),
+  });
   const queries = [
     "SELECT id FROM t WHERE n = 'Bob'",
     "SELECT id FROM t WHERE n = 'bob'",
@@ -86,7 +89,11 @@ test('QO-D4: a result that is no array is a clear error', async () => {
 });
 
 test('QO-D5: queries wait in a queue of their own key', async () => {
-  const optimizer = new QueryOptimizer({ batchSize: 1000, batchTimeout: LONG, executor: (queries) => queries.map(({ params }) => params) });
+  const optimizer = new QueryOptimizer({
+    batchSize: 1000,
+    batchTimeout: LONG,
+    executor: (queries) => queries.map(({ params }) => params),
+  });
   const promises = Array.from({ length: 10_000 }, (_, index) => optimizer.queueQuery(`SELECT ${index % 100}`, index));
   const queue = optimizer.queryQueue;
   assert.deepEqual(queue.map(({ params }) => params), Array.from({ length: 10_000 }, (_, index) => index));
@@ -98,7 +105,10 @@ test('QO-D5: queries wait in a queue of their own key', async () => {
 });
 
 test('QO-D6: a batch that is sent by hand takes its timer with it', async () => {
-  const optimizer = new QueryOptimizer({ batchTimeout: 60, executor: (queries) => queries.map(() => performance.now()) });
+  const optimizer = new QueryOptimizer({
+    batchTimeout: 60,
+    executor: (queries) => queries.map(() => performance.now()),
+  });
   const first = optimizer.queueQuery('SELECT 1');
   const [timer] = optimizer.batchTimers.values();
   await optimizer.executeBatch('select 1');

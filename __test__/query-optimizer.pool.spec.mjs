@@ -40,7 +40,7 @@ test('executor: comes before the pool, and a failure rejects all with the same e
   assert.ok(settled.every(({ reason }) => reason === error));
 });
 
-test('pool: a batch is one queryBatch with texts and parameters, and a failure rejects its own caller only', async () => {
+test('pool: a batch is one queryBatch, and a failing statement rejects its own caller only', async () => {
   const calls = [];
   const error = new Error('division by zero');
   const pool = {

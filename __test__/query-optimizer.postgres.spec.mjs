@@ -37,7 +37,8 @@ describe('a real PostgreSQL', () => {
     }
   });
 
-  test('through a ConnectionPool, a batch in one call', { skip: !ConnectionPool && 'this build has no ConnectionPool' }, async () => {
+  const skip = !ConnectionPool && 'this build has no ConnectionPool';
+  test('through a ConnectionPool, a batch in one call', { skip }, async () => {
     const pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 2 });
     let calls = 0;
     const { queryBatch } = pool;

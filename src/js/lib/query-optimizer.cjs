@@ -166,7 +166,8 @@ class QueryOptimizer {
     }
     const late = [];
     for (let index = 0; index < items.length; index += 1) {
-      const settled = failure ? items[index].reject(failure.error) : settle(state.counters, items[index], results[index]);
+      const item = items[index];
+      const settled = failure ? item.reject(failure.error) : settle(state.counters, item, results[index]);
       if (settled !== undefined) late.push(settled);
     }
     Promise.all(late).then(() => {

@@ -53,7 +53,10 @@ export interface QueryOptimizerOptions {
   slowQueryThreshold?: number | null;
   /** Stored only. @default true */
   enablePreparedStatements?: boolean;
-  /** Runs the batches. An overridden `executeBatchQueries` wins. @default none: every query resolves to `{ success: true }` */
+  /**
+   * Runs the batches. An overridden `executeBatchQueries` wins.
+   * @default none: every query resolves to `{ success: true }`
+   */
   executor?: QueryExecutor | null;
   /** Where batches are sent when there is no `executor`. @default none */
   pool?: QueryPool | null;
