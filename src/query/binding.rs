@@ -1,6 +1,130 @@
-//! The raw functions of this room.
+//! Raw functions of the query room.
 
-use crate::binding::raw::Exports;
+use super::batch::Plan;
+use super::config::{self, QueryConfig};
+use super::error::QueryError;
+use super::slow::SlowBatch;
+use super::stats::Latencies;
+use super::{fingerprint, lint};
+use crate::binding::raw::{Answer, Call, Exports, Failure, Scope, Value};
+use crate::binding::table::{HandleTable, Handles, handles};
+use crate::clock::SystemClock;
+use crate::options::Scalar;
+
+thread_local! {
+    static LATENCIES: Handles<Latencies> = const { handles() };
+}
 
 /// Adds the room's functions to the addon's exports.
-pub fn register(_exports: Exports<'_>) {}
+pub fn register(exports: Exports<'_>) {
+    exports
+        .function("queryNormalize", normalize)
+        .function("queryAdvice", advice)
+        .function("queryLimits", limits)
+        .function("queryConfig", configure)
+        .function("queryPlan", plan)
+        .function("queryError", error)
+        .function("queryOpen", |call| Ok(call.uint(LATENCIES.insert(Latencies::default()))))
+        .function("queryFree", |call| {
+            LATENCIES.remove(call.uint_at(0)?);
+            Ok(call.undefined())
+        })
+        .function("queryRecord", record)
+        .function("queryClear", |call| {
+            LATENCIES.with_object(call.uint_at(0)?, Latencies::clear)?;
+            Ok(call.undefined())
+        })
+        .function("queryAverage", |call| {
+            let average = LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.average())?;
+            Ok(call.text(&average))
+        })
+        .function("queryHistory", |call| {
+            let history: Vec<f64> =
+                LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.history().collect())?;
+            Ok(call.array(history.into_iter().map(|latency| call.number(latency))))
+        })
+        .function("querySlowCount", |call| {
+            let count = LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.slow().kept().len())?;
+            Ok(call.number(count as f64))
+        })
+        .function("querySlow", |call| {
+            let shown =
+                LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.slow().shown().cloned().collect())?;
+            Ok(slow_batches(call, shown))
+        })
+        .function("querySlowKept", |call| {
+            let kept =
+                LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.slow().kept().cloned().collect())?;
+            Ok(slow_batches(call, kept))
+        });
+}
+
+/// `(text) => string`
+fn normalize<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
+    Ok(call.text(&fingerprint::normalize(&text)))
+}
+
+/// `(text) => string[]`
+fn advice<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
+    Ok(call.array(lint::advise(&text).into_iter().map(|advice| call.text(advice.text()))))
+}
+
+/// `() => { texts, length }`: how much of the texts the face remembers.
+fn limits<'s>(call: &Call<'s>) -> Answer<'s> {
+    let limits = call.object().number("texts", f64::from(config::REMEMBERED_TEXTS));
+    Ok(limits.number("length", f64::from(config::REMEMBERED_TEXT_LENGTH)).value())
+}
+
+/// `(options) => validated options`
+fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
+    let config = QueryConfig::read(&call.options_at(0)?)?;
+    let object = call
+        .object()
+        .number("batchSize", config.batch_size as f64)
+        .number("batchTimeout", config.batch_timeout.as_secs_f64() * 1e3)
+        .number("slowQueryThreshold", config.slow_query_threshold)
+        .set("enablePreparedStatements", call.boolean(config.enable_prepared_statements));
+    Ok(object.value())
+}
+
+/// `(batchSize, batchTimeout, Float64Array [flushAt, waitMs]) => boolean`: whether a timer is to be started.
+fn plan<'s>(call: &Call<'s>) -> Answer<'s> {
+    let plan = Plan::new(call.number_at(0).unwrap_or(f64::NAN), call.number_at(1).unwrap_or(f64::NAN));
+    if let [flush_at, wait_ms, ..] = call.cells::<f64>(2)? {
+        flush_at.set(plan.flush_at);
+        wait_ms.set(plan.wait_ms);
+    }
+    Ok(call.boolean(plan.waits()))
+}
+
+/// `(number) => Error`, by the order of [`QueryError::ALL`].
+fn error<'s>(call: &Call<'s>) -> Answer<'s> {
+    let known = usize::try_from(call.uint_at(0)?).ok().and_then(|index| QueryError::ALL.get(index).copied());
+    let failure = known.map_or_else(|| Failure::internal("no such query error"), Failure::from);
+    Ok(call.error(&failure))
+}
+
+/// `(handle, latency, batchSize, threshold, queryKey?)`
+fn record<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (latency, size) = (call.number_at(1).unwrap_or(f64::NAN), call.number_at(2).ok());
+    let threshold = call.number_at(3).unwrap_or_else(|_| QueryConfig::default().slow_query_threshold);
+    let key = match call.scalar_at(4) {
+        Scalar::Text(key) if latency > threshold => Some(key),
+        _ => None,
+    };
+    LATENCIES.with_object(call.uint_at(0)?, |latencies| {
+        latencies.record(latency, size, threshold, key, &SystemClock);
+    })?;
+    Ok(call.undefined())
+}
+
+fn slow_batches<'s>(scope: &Scope<'s>, batches: Vec<SlowBatch>) -> Value<'s> {
+    scope.array(batches.into_iter().map(|batch| {
+        let size = batch.batch_size.map_or(scope.undefined(), |size| scope.number(size));
+        let object = scope.object().number("latency", batch.latency).set("batchSize", size);
+        let object = object.number("timestamp", batch.at_unix_ms as f64);
+        batch.query_key.iter().fold(object, |object, key| object.text("queryKey", key)).value()
+    }))
+}

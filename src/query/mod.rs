@@ -1,4 +1,20 @@
 //! Query batching and advice.
+//!
+//! Queries that have the same normal form ([`fingerprint`]) wait together for a moment and go out as one batch. This
+//! room says what form a text has, when a batch goes out ([`batch`]), what is wrong with a text ([`lint`]) and which
+//! batches were slow ([`slow`], [`stats`]). A text's form and advice depend on the text alone, so the face remembers
+//! both by text and a repeated query makes no native call.
+//!
+//! Refused here: promises, timers and the sending of a batch, which belong to the face and to the pool. Parameters
+//! never come into this room, so no statistic can show one.
+
+pub mod batch;
+pub mod config;
+pub mod error;
+pub mod fingerprint;
+pub mod lint;
+pub mod slow;
+pub mod stats;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

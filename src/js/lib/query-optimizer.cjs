@@ -1,0 +1,300 @@
+'use strict';
+// Batches queries by their normal form and gives advice about them. What form a text has, when a batch goes out and
+// what advice fits is decided in native code; this face holds the queues, timers and promises.
+
+const { performance } = require('node:perf_hooks');
+const { native } = require('../addon.cjs');
+const errors = require('../query/errors.cjs');
+const { sendThroughPool } = require('../query/pool.cjs');
+const { TextMemory } = require('../query/texts.cjs');
+
+/** Where an instance keeps what belongs to nobody else: not enumerable, so copies and dumps show none of it. */
+const STATE = Symbol('QueryOptimizer');
+const BATCHED = 0;
+const OPTIMIZED = 1;
+
+const freed = new FinalizationRegistry((handle) => native.queryFree(handle));
+const limits = native.queryLimits();
+/** Text → `{ key, advice }`. Both depend on the text alone, so all instances of a thread share what is known. */
+const texts = new TextMemory(limits.texts, limits.length);
+/** Receives `[flushAt, waitMs]` of a plan. */
+const plan = new Float64Array(2);
+
+function known(query) {
+  const entry = texts.get(query);
+  return entry === undefined ? learn(query) : entry;
+}
+
+function learn(query) {
+  if (typeof query !== 'string') throw errors.notText();
+  let key = native.queryNormalize(query);
+  // A text with half a surrogate pair does not reach native code unchanged: it stays its own form.
+  if (key.includes('\uFFFD')) key = query;
+  const entry = { key, advice: undefined };
+  texts.set(query, entry);
+  return entry;
+}
+
+/** The queue of a batch that is being collected. `order` says when each item came, across all queues. */
+class Waiting {
+  constructor(optimizer, key) {
+    this.key = key;
+    this.items = [];
+    this.order = [];
+    const waits = native.queryPlan(optimizer.batchSize, optimizer.batchTimeout, plan);
+    this.flushAt = plan[0];
+    // Not unref'd: promises wait for it.
+    this.timer = waits ? setTimeout(send, plan[1], optimizer, key) : undefined;
+  }
+}
+
+/** Takes the waiting queries of a key off the queue, and their timer with them. */
+function take(state, key) {
+  const waiting = state.waiting.get(key);
+  if (waiting === undefined) return undefined;
+  state.waiting.delete(key);
+  clearTimeout(waiting.timer);
+  return waiting.items;
+}
+
+/** Sends a batch; if an overridden `executeBatch` fails, nobody is left waiting. */
+function send(optimizer, key) {
+  const fail = (error) => {
+    for (const item of take(optimizer[STATE], key) ?? []) item.reject(error);
+  };
+  try {
+    return Promise.resolve(optimizer.executeBatch(key)).catch(fail);
+  } catch (error) {
+    fail(error);
+    return Promise.resolve();
+  }
+}
+
+/** Gives an item its result. A promise as a result settles this item alone; then the answer is when that is done. */
+function settle(counters, item, result) {
+  let then;
+  try {
+    then = result !== null && (typeof result === 'object' || typeof result === 'function') ? result.then : undefined;
+  } catch (error) {
+    item.reject(error);
+    return undefined;
+  }
+  if (typeof then !== 'function') {
+    counters[BATCHED] += 1;
+    item.resolve(result === undefined ? null : result);
+    return undefined;
+  }
+  // Not `result.then(…)`: a foreign thenable may call back twice, or throw.
+  return new Promise((resolve, reject) => then.call(result, resolve, reject)).then((value) => {
+    counters[BATCHED] += 1;
+    item.resolve(value === undefined ? null : value);
+  }, item.reject);
+}
+
+class QueryOptimizer {
+  constructor(options = {}) {
+    const config = native.queryConfig(options);
+    this.batchSize = config.batchSize;
+    this.batchTimeout = config.batchTimeout;
+    this.enablePreparedStatements = config.enablePreparedStatements;
+    this.slowQueryThreshold = config.slowQueryThreshold;
+    const handle = native.queryOpen();
+    freed.register(this, handle);
+    // Hidden: a pool may know a connection string, which has no place in a dump of this object.
+    const hidden = { enumerable: false, writable: true, configurable: true };
+    Object.defineProperties(this, {
+      executor: { value: options.executor || null, ...hidden },
+      pool: { value: options.pool || null, ...hidden },
+      [STATE]: {
+        value: {
+          handle,
+          counters: new Float64Array(2),
+          /** Key → Waiting */
+          waiting: new Map(),
+          /** The batches that are out, as promises. */
+          running: new Set(),
+          arrivals: 0,
+          closed: false,
+        },
+      },
+    });
+  }
+
+  queueQuery(query, params = []) {
+    const entry = known(query);
+    const queryKey = this.normalizeQuery === normalizeQuery ? entry.key : this.normalizeQuery(query);
+    const state = this[STATE];
+    if (state.closed) return Promise.reject(errors.closed());
+    let waiting = state.waiting.get(queryKey);
+    if (waiting === undefined) {
+      waiting = new Waiting(this, queryKey);
+      state.waiting.set(queryKey, waiting);
+    }
+    const { items } = waiting;
+    const promise = new Promise((resolve, reject) => {
+      items.push({ query, queryKey, params, resolve, reject, queuedAt: Date.now() });
+    });
+    waiting.order.push((state.arrivals += 1));
+    if (items.length >= waiting.flushAt) send(this, queryKey);
+    return promise;
+  }
+
+  async executeBatch(queryKey) {
+    const state = this[STATE];
+    const items = take(state, queryKey);
+    if (items === undefined || items.length === 0) return;
+    let done;
+    const running = new Promise((resolve) => {
+      done = resolve;
+    });
+    state.running.add(running);
+    const start = performance.now();
+    let results;
+    let failure;
+    try {
+      results = await this.executeBatchQueries(items.slice());
+      if (!Array.isArray(results)) throw errors.notAnArray();
+      // Read once and outside the items' promises: an exotic array may throw here.
+      results = items.map((_, index) => results[index]);
+    } catch (error) {
+      failure = { error };
+    }
+    try {
+      this.recordQueryLatency(performance.now() - start, items.length, queryKey);
+    } catch {
+      // An overridden method that throws costs a sample, not the results.
+    }
+    const late = [];
+    for (let index = 0; index < items.length; index += 1) {
+      const item = items[index];
+      const settled = failure ? item.reject(failure.error) : settle(state.counters, item, results[index]);
+      if (settled !== undefined) late.push(settled);
+    }
+    Promise.all(late).then(() => {
+      state.running.delete(running);
+      done();
+    });
+  }
+
+  async executeBatchQueries(queries) {
+    if (this.executor) return this.executor(queries);
+    if (this.pool) return sendThroughPool(this.pool, queries);
+    return queries.map(() => ({ success: true }));
+  }
+
+  optimizeQuery(query) {
+    const entry = known(query);
+    if (entry.advice === undefined) entry.advice = native.queryAdvice(query);
+    if (entry.advice.length === 0) this[STATE].counters[OPTIMIZED] += 1;
+    return {
+      original: query,
+      normalized: this.normalizeQuery === normalizeQuery ? entry.key : this.normalizeQuery(query),
+      suggestions: entry.advice.slice(),
+      estimatedCost: 0,
+    };
+  }
+
+  normalizeQuery(query) {
+    return known(query).key;
+  }
+
+  recordQueryLatency(latency, batchSize, queryKey) {
+    native.queryRecord(this[STATE].handle, latency, batchSize, this.slowQueryThreshold, queryKey);
+  }
+
+  getSlowQueries() {
+    return native.querySlow(this[STATE].handle).map(withIsoTime);
+  }
+
+  getStats() {
+    const { handle, counters, waiting } = this[STATE];
+    let queueSize = 0;
+    let activeBatches = 0;
+    for (const { items, timer } of waiting.values()) {
+      queueSize += items.length;
+      if (timer !== undefined) activeBatches += 1;
+    }
+    return {
+      queriesBatched: counters[BATCHED],
+      queriesOptimized: counters[OPTIMIZED],
+      averageLatency: native.queryAverage(handle),
+      slowQueriesCount: native.querySlowCount(handle),
+      queueSize,
+      activeBatches,
+    };
+  }
+
+  clearStats() {
+    const { handle, counters } = this[STATE];
+    counters.fill(0);
+    native.queryClear(handle);
+  }
+
+  async flush() {
+    const state = this[STATE];
+    const sent = [...state.waiting.keys()].map((key) => send(this, key));
+    await Promise.all([...sent, ...state.running]);
+  }
+
+  async close() {
+    this[STATE].closed = true;
+    await this.flush();
+  }
+}
+
+const { normalizeQuery } = QueryOptimizer.prototype;
+
+function withIsoTime(slow) {
+  slow.timestamp = new Date(slow.timestamp).toISOString();
+  return slow;
+}
+
+/** A field that is computed when it is read. Assigning to it makes it an ordinary field, as on the original. */
+function computed(name, get) {
+  Object.defineProperty(QueryOptimizer.prototype, name, {
+    get,
+    set(value) {
+      Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+    },
+    configurable: true,
+  });
+}
+
+computed('queryQueue', function queryQueue() {
+  const all = [];
+  for (const { items, order } of this[STATE].waiting.values()) {
+    items.forEach((item, index) => all.push({ item, order: order[index] }));
+  }
+  return all.sort((a, b) => a.order - b.order).map(({ item }) => item);
+});
+
+computed('batchTimers', function batchTimers() {
+  const timers = new Map();
+  for (const { key, timer } of this[STATE].waiting.values()) if (timer !== undefined) timers.set(key, timer);
+  return timers;
+});
+
+computed('stats', function stats() {
+  const { handle, counters } = this[STATE];
+  return {
+    queriesBatched: counters[BATCHED],
+    queriesOptimized: counters[OPTIMIZED],
+    averageLatency: 0,
+    latencyHistory: native.queryHistory(handle),
+    slowQueries: native.querySlowKept(handle).map(withIsoTime),
+  };
+});
+
+if (Symbol.asyncDispose) {
+  Object.defineProperty(QueryOptimizer.prototype, Symbol.asyncDispose, {
+    value() {
+      return this.close();
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+Object.defineProperty(exports, '__esModule', { value: true });
+exports.QueryOptimizer = QueryOptimizer;
+exports.default = QueryOptimizer;

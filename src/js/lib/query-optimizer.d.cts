@@ -1,0 +1,167 @@
+/** A query that waits for its batch, as {@link QueryOptimizer.executeBatchQueries} receives it. */
+export interface QueuedQuery {
+  /** The text as it was given. */
+  readonly query: string;
+  /** The normal form; all queries of a batch have the same. */
+  readonly queryKey: string;
+  /** The parameters as they were given. */
+  readonly params: any;
+  /** Fulfils the promise of this query. */
+  readonly resolve: (value: any) => void;
+  /** Rejects the promise of this query. */
+  readonly reject: (reason: unknown) => void;
+  /** When it was queued, in milliseconds since the Unix epoch. */
+  readonly queuedAt: number;
+}
+
+/** One statement of a batch on its way to a pool. */
+export interface BatchStatement {
+  text: string;
+  params: readonly unknown[];
+}
+
+/** What became of one statement of a batch. */
+export type BatchOutcome = { value: unknown } | { error: unknown };
+
+/**
+ * What can send queries: a `ConnectionPool` of this package (one round trip a batch), anything with `query(text,
+ * params)` such as a `pg.Pool`, or anything with `acquire()` and `release()` whose connections have `query`. Methods
+ * are looked for in this order.
+ */
+export interface QueryPool {
+  /** Sends statements in one round trip; outcomes by index. */
+  queryBatch?(statements: BatchStatement[]): Promise<readonly BatchOutcome[]>;
+  query?(text: string, params?: any): Promise<unknown>;
+  acquire?(): Promise<any>;
+  release?(connection: any): unknown;
+}
+
+/**
+ * Runs a batch and resolves to its results by index. A missing or `undefined` result is `null` for the caller; a
+ * rejected promise in a result's place rejects that caller alone; a rejection of the whole rejects all callers with
+ * the same error.
+ */
+export type QueryExecutor = (queries: QueuedQuery[]) => Promise<readonly unknown[]> | readonly unknown[];
+
+/** Falsy numbers (`0`, `NaN`, `null`, `''`, `false`) mean the default. */
+export interface QueryOptimizerOptions {
+  /** Queries of one normal form that make a full batch. @default 10 */
+  batchSize?: number | null;
+  /** How long the first query of a batch waits for others, in milliseconds; at most 2147483647. @default 100 */
+  batchTimeout?: number | null;
+  /** A batch that takes longer counts as slow, in milliseconds. @default 1000 */
+  slowQueryThreshold?: number | null;
+  /** Stored only. @default true */
+  enablePreparedStatements?: boolean;
+  /**
+   * Runs the batches. An overridden `executeBatchQueries` wins.
+   * @default none: every query resolves to `{ success: true }`
+   */
+  executor?: QueryExecutor | null;
+  /** Where batches are sent when there is no `executor`. @default none */
+  pool?: QueryPool | null;
+}
+
+/** The answer of {@link QueryOptimizer.optimizeQuery}. */
+export interface QueryAdvice {
+  /** The text as it was given. */
+  original: string;
+  /** Its normal form. */
+  normalized: string;
+  /** Advice in words; empty when there is none. */
+  suggestions: string[];
+  /** Always 0. */
+  estimatedCost: number;
+}
+
+/** A batch that took longer than the threshold. */
+export interface SlowQuery {
+  /** Milliseconds. */
+  latency: number;
+  /** Queries in the batch. */
+  batchSize: number;
+  /** When it ended, ISO 8601. */
+  timestamp: string;
+  /** The normal form of the batch's text, cut at 4 KB; never a parameter. Missing when recorded without one. */
+  queryKey?: string;
+}
+
+export interface QueryOptimizerStats {
+  /** Queries answered with a result. */
+  queriesBatched: number;
+  /** Calls of `optimizeQuery` that had no advice to give. */
+  queriesOptimized: number;
+  /** Mean over the last 1000 batches, such as `'21.00ms'`; `'0ms'` before the first. */
+  averageLatency: string;
+  /** Slow batches that are kept, at most 100. */
+  slowQueriesCount: number;
+  /** Queries that wait now. */
+  queueSize: number;
+  /** Batches that are being collected now. */
+  activeBatches: number;
+}
+
+/**
+ * Collects queries of the same form into batches, and gives advice about queries.
+ *
+ * @example
+ * const optimizer = new QueryOptimizer({ pool, batchTimeout: 5 });
+ * const { rows } = await optimizer.queueQuery('SELECT name FROM users WHERE id = $1', [7]);
+ */
+export class QueryOptimizer {
+  constructor(options?: QueryOptimizerOptions);
+
+  batchSize: number;
+  /** Milliseconds. */
+  batchTimeout: number;
+  /** Milliseconds. */
+  slowQueryThreshold: number;
+  enablePreparedStatements: boolean;
+  executor: QueryExecutor | null;
+  pool: QueryPool | null;
+  /** The waiting queries in order of arrival: a copy, made when it is read. */
+  queryQueue: QueuedQuery[];
+  /** Normal form → timer, of the batches that are being collected: a copy, made when it is read. */
+  batchTimers: Map<string, ReturnType<typeof setTimeout>>;
+  /** Raw figures: a copy, made when it is read. */
+  stats: {
+    queriesBatched: number;
+    queriesOptimized: number;
+    averageLatency: number;
+    latencyHistory: number[];
+    slowQueries: SlowQuery[];
+  };
+
+  /**
+   * Queues a query; resolves to its result. The batch goes out when it is full or its time is over.
+   * @throws {TypeError} at once, when the query is not a string
+   */
+  queueQuery<T = any>(query: string, params?: any): Promise<T>;
+  /** Sends the waiting queries of a normal form now. Never rejects: failures go to the queries' own promises. */
+  executeBatch(queryKey: string): Promise<void>;
+  /** Hook: runs a batch, results by index. By default the executor, the pool, or `{ success: true }` for each. */
+  executeBatchQueries(queries: QueuedQuery[]): Promise<readonly unknown[]>;
+  /**
+   * Looks at a query: selecting all columns, three or more joins, WHERE without LIMIT, WHERE without mention of an
+   * index (a comment that says `index …` counts).
+   */
+  optimizeQuery(query: string): QueryAdvice;
+  /** The last 20 slow batches, oldest first. */
+  getSlowQueries(): SlowQuery[];
+  getStats(): QueryOptimizerStats;
+  clearStats(): void;
+  /**
+   * Trimmed, runs of white space as one space, lower-cased; string literals, dollar quotes, quoted names and comments
+   * as they are.
+   */
+  normalizeQuery(query: string): string;
+  /** Records the time of a batch; what is not a finite number is ignored. */
+  recordQueryLatency(latency: number, batchSize: number, queryKey?: string): void;
+  /** Sends everything that waits, and resolves when all batches that are out are settled. Never rejects. */
+  flush(): Promise<void>;
+  /** As {@link flush}; later queries are rejected with `ERR_TOOLOO_CLOSED`. The pool stays open. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export default QueryOptimizer;

@@ -1,0 +1,97 @@
+//! What the batches took.
+
+use super::slow::{SlowBatch, SlowLog};
+use crate::clock::Clock;
+use crate::stats::{Ring, fixed2};
+
+/// The mean covers this many batches.
+const HISTORY: usize = 1_000;
+
+/// Latencies of one optimizer. What is counted for every query (batched, optimized) the face counts itself.
+#[derive(Debug)]
+pub struct Latencies {
+    history: Ring<f64>,
+    slow: SlowLog,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self { history: Ring::new(HISTORY), slow: SlowLog::default() }
+    }
+}
+
+impl Latencies {
+    /// Records one batch. A latency that is not a finite number is no latency and changes nothing.
+    pub fn record(
+        &mut self,
+        latency: f64,
+        batch_size: Option<f64>,
+        threshold: f64,
+        query_key: Option<String>,
+        clock: &impl Clock,
+    ) {
+        if !latency.is_finite() {
+            return;
+        }
+        self.history.push(latency);
+        if latency > threshold {
+            self.slow.push(SlowBatch { latency, batch_size, at_unix_ms: clock.unix_millis(), query_key });
+        }
+    }
+
+    /// Milliseconds of the last batches, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = f64> {
+        self.history.iter().copied()
+    }
+
+    /// The slow ones.
+    pub fn slow(&self) -> &SlowLog {
+        &self.slow
+    }
+
+    /// The mean over the last 1000 batches as `"21.00ms"`; `"0ms"` without one. Summed afresh each time, so one huge
+    /// sample leaves nothing behind.
+    pub fn average(&self) -> String {
+        if self.history.is_empty() {
+            return "0ms".into();
+        }
+        let count = self.history.len() as f64;
+        format!("{}ms", fixed2(self.history.iter().map(|latency| latency / count).sum()))
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.history.clear();
+        self.slow.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use std::time::Duration;
+
+    #[test]
+    fn the_mean_covers_the_last_thousand_batches() {
+        let mut latencies = Latencies::default();
+        assert_eq!(latencies.average(), "0ms");
+        let clock = ManualClock::new();
+        latencies.record(1e300, None, 1e308, None, &clock);
+        (0..500).for_each(|_| latencies.record(20.0, None, 1000.0, None, &clock));
+        (0..500).for_each(|_| latencies.record(22.0, None, 1000.0, None, &clock));
+        assert_eq!(latencies.average(), "21.00ms");
+    }
+
+    #[test]
+    fn slow_is_longer_than_the_threshold() {
+        let (mut latencies, clock) = (Latencies::default(), ManualClock::new());
+        clock.advance(Duration::from_millis(77));
+        latencies.record(100.0, Some(1.0), 100.0, None, &clock);
+        latencies.record(100.5, Some(3.0), 100.0, Some("select 1".into()), &clock);
+        latencies.record(f64::NAN, Some(1.0), 100.0, None, &clock);
+        let expected =
+            SlowBatch { latency: 100.5, batch_size: Some(3.0), at_unix_ms: 77, query_key: Some("select 1".into()) };
+        assert_eq!(latencies.slow().kept().collect::<Vec<_>>(), [&expected]);
+    }
+}
