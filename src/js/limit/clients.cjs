@@ -1,0 +1,155 @@
+'use strict';
+// Which client has which bucket: ids are Map keys, as they were, and a bucket is a slot in a typed array that the
+// native room shares. Everything grows in small pieces, so that no insertion stalls the loop.
+
+const { performance } = require('node:perf_hooks');
+const { native } = require('../addon.cjs');
+
+/** Milliseconds of the monotonic clock, taken before anybody's fake timers. */
+const now = performance.now.bind(performance);
+
+const STRIDE = 8;
+const CHUNK_BITS = 12;
+const CHUNK_SLOTS = 1 << CHUNK_BITS;
+/** Indexes in a slot that the face reads or, TOKENS and LAST_ACCESS, writes; src/limit/shared.rs has the rest. */
+const TOKENS = 0;
+const FAST = 1;
+const LIMIT = 2;
+const RATE = 3;
+const LAST_ACCESS = 4;
+const WAITING = 6;
+/** Indexes in the window: the current tick, and when it ends. */
+const TICK = 0;
+const ENDS = 1;
+
+const VACANT = Symbol('vacant');
+/** Ids in the first Map; a Map is rehashed as a whole when it grows, which takes milliseconds when it is large. */
+const FIRST_MAX = 16384;
+const SHARD_BITS = 8;
+/** How many slots are looked at for one to give up when there are `maxClients`. */
+const EVICTION_SAMPLE = 32;
+
+function shardOf(id) {
+  let hash = 0;
+  if (typeof id === 'string') {
+    hash = id.length;
+    for (let at = id.length - 1, last = Math.max(at - 5, 0); at >= last; at -= 1) {
+      hash = Math.imul(hash, 31) + id.charCodeAt(at);
+    }
+  } else if (typeof id === 'number') {
+    hash = id | 0;
+  }
+  return Math.imul(hash, 0x9e3779b1) >>> (32 - SHARD_BITS);
+}
+
+class Clients {
+  constructor(handle, maxClients) {
+    this.handle = handle;
+    this.maxClients = maxClients;
+    this.first = new Map();
+    this.shards = null;
+    this.chunks = [];
+    this.ids = [];
+    this.free = [];
+    this.used = 0;
+    this.size = 0;
+    this.hand = 0;
+    this.views = new Map();
+    this.window = new Float64Array(2);
+    this.found = new Float64Array(512);
+  }
+
+  /** The client's slot, -1 when it is not known. */
+  find(id) {
+    const slot = this.first.get(id);
+    if (slot !== undefined) return slot;
+    return this.shards === null ? -1 : (this.shards[shardOf(id)].get(id) ?? -1);
+  }
+
+  chunk(slot) {
+    return this.chunks[slot >>> CHUNK_BITS];
+  }
+
+  /** Where the slot begins in its chunk. */
+  place(slot) {
+    return (slot & (CHUNK_SLOTS - 1)) * STRIDE;
+  }
+
+  /** The current tick and its end, as the native room counts them. */
+  readWindow() {
+    native.limitWindow(this.handle, now(), this.window);
+  }
+
+  /** A new client with a full bucket. */
+  add(id, limit, rate) {
+    if (this.size >= this.maxClients) this.makeRoom(limit, rate);
+    const slot = this.free.length > 0 ? this.free.pop() : this.used++;
+    if (slot >>> CHUNK_BITS === this.chunks.length) {
+      this.chunks.push(new Float64Array(CHUNK_SLOTS * STRIDE).fill(-1));
+      this.ids.push(new Array(CHUNK_SLOTS).fill(VACANT));
+    }
+    native.limitFill(this.handle, slot, this.chunk(slot), this.place(slot), now(), limit, rate);
+    this.chunk(slot)[this.place(slot) + LAST_ACCESS] = now();
+    this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = id;
+    if (this.first.size < FIRST_MAX) {
+      this.first.set(id, slot);
+    } else {
+      this.shards ??= Array.from({ length: 1 << SHARD_BITS }, () => new Map());
+      this.shards[shardOf(id)].set(id, slot);
+    }
+    this.size += 1;
+    return slot;
+  }
+
+  idOf(slot) {
+    return this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)];
+  }
+
+  /** Forgets a client; nobody may wait for it. A bucket object that was handed out keeps its last values. */
+  forget(slot) {
+    const id = this.idOf(slot);
+    const view = this.views.get(slot);
+    if (view !== undefined) {
+      view.detach();
+      this.views.delete(slot);
+    }
+    if (!this.first.delete(id)) this.shards?.[shardOf(id)].delete(id);
+    this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = VACANT;
+    this.chunk(slot)[this.place(slot) + FAST] = -1;
+    this.chunk(slot)[this.place(slot) + LIMIT] = -1;
+    this.free.push(slot);
+    this.size -= 1;
+  }
+
+  makeRoom(limit, rate) {
+    for (let tries = 0; tries < 4; tries += 1) {
+      if (this.hand >= this.used) this.hand = 0;
+      const chunk = this.hand >>> CHUNK_BITS;
+      const from = this.hand & (CHUNK_SLOTS - 1);
+      const count = Math.min(EVICTION_SAMPLE, CHUNK_SLOTS - from);
+      const index = native.limitFullest(this.handle, this.chunks[chunk], from, count, now(), -1, true, limit, rate);
+      this.hand += count;
+      if (index >= 0) {
+        this.forget((chunk << CHUNK_BITS) + index);
+        return;
+      }
+    }
+  }
+
+  /** Forgets the idle ones among the slots of one chunk, at most `found.length`; returns how many. */
+  forgetIdle(chunk, idleMs, onlyUnchanged, limit, rate) {
+    const { found } = this;
+    const count = native.limitIdle(
+      this.handle, this.chunks[chunk], 0, CHUNK_SLOTS, now(), idleMs, onlyUnchanged, limit, rate, found,
+    );
+    for (let index = 0; index < count; index += 1) this.forget((chunk << CHUNK_BITS) + found[index]);
+    return count;
+  }
+
+  /** All slots in use, in slot order. */
+  *slots() {
+    for (let slot = 0; slot < this.used; slot += 1) if (this.idOf(slot) !== VACANT) yield slot;
+  }
+}
+
+module.exports = { Clients, now, TOKENS, FAST, LIMIT, RATE, LAST_ACCESS, WAITING, TICK, ENDS, CHUNK_BITS, CHUNK_SLOTS };
