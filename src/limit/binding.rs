@@ -1,8 +1,8 @@
-//! The raw functions of this room. Times are milliseconds of the caller's monotonic clock; a bucket is named by its
-//! slot, the chunk it lives in and its place there.
+//! The raw functions of this room. Times are milliseconds of the caller's monotonic clock. A call about one bucket
+//! takes the handle and the desk; see [`Desk`].
 
 use super::bucket::Bucket;
-use super::config::{LimiterConfig, own_setting};
+use super::config::{LimiterConfig, is_cost, own_setting};
 use super::error::LimitError;
 use super::limiter::{Limiter, Refusal, Verdict};
 use super::shared::{STRIDE, Slot};
@@ -56,13 +56,38 @@ fn vacant() -> Failure {
     Failure::internal("no such client slot")
 }
 
-/// Runs `body` with the bucket of arguments 1 to 4 (slot, chunk, place, now), and writes it back.
-fn bucket<R>(call: &Call<'_>, body: impl FnOnce(&mut Limiter, u32, &mut Bucket, f64) -> R) -> Result<R, Failure> {
-    let (number, chunk, place, now) = (call.uint_at(1)?, call.cells::<f64>(2)?, call.uint_at(3)?, call.number_at(4)?);
-    let slot = Slot::at(chunk, place as usize).ok_or_else(vacant)?;
+/// What a call about a bucket finds in the desk (argument 1) behind the bucket itself.
+const NOW: usize = STRIDE;
+const SLOT: usize = STRIDE + 1;
+const AMOUNT: usize = STRIDE + 2;
+
+/// The desk: one small array that stays in the cache, onto which the face lays the bucket it asks about. Handing the
+/// bucket's own chunk over instead costs a walk through the typed array's header, buffer and backing store, which is
+/// three times the rest of the call when there are hundreds of chunks.
+struct Desk<'s>(&'s [Cell<f64>]);
+
+impl Desk<'_> {
+    fn read(&self, index: usize) -> f64 {
+        self.0.get(index).map_or(f64::NAN, Cell::get)
+    }
+
+    fn bucket(&self) -> Result<Slot<'_>, Failure> {
+        Slot::at(self.0, 0).ok_or_else(vacant)
+    }
+}
+
+fn desk<'s>(call: &Call<'s>) -> Result<Desk<'s>, Failure> {
+    Ok(Desk(call.cells(1)?))
+}
+
+/// Runs `body` with the bucket on the desk, its slot, the time and the amount asked about; lays the bucket back.
+fn bucket<R>(call: &Call<'_>, body: impl FnOnce(&mut Limiter, u32, &mut Bucket, f64, f64) -> R) -> Result<R, Failure> {
+    let desk = desk(call)?;
+    let slot = desk.bucket()?;
     let mut state = slot.load().ok_or_else(vacant)?;
+    let number = desk.read(SLOT) as u32;
     limiter(call, |limiter| {
-        let result = body(limiter, number, &mut state, now);
+        let result = body(limiter, number, &mut state, desk.read(NOW), desk.read(AMOUNT));
         slot.store(&state, limiter.queues.len(number));
         result
     })
@@ -121,11 +146,11 @@ fn window<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `(handle, slot, chunk, place, now, limit, rate)`: a new client's full bucket. Waiters of the slot stay.
+/// `(handle, desk, limit, rate)`: a new client's full bucket. Waiters of the slot stay.
 fn fill<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (number, chunk, place, now) = (call.uint_at(1)?, call.cells::<f64>(2)?, call.uint_at(3)?, call.number_at(4)?);
-    let slot = Slot::at(chunk, place as usize).ok_or_else(vacant)?;
-    let (limit, rate) = (own_setting("rateLimit", &call.scalar_at(5)), own_setting("refillRate", &call.scalar_at(6)));
+    let (limit, rate) = (own_setting("rateLimit", &call.scalar_at(2)), own_setting("refillRate", &call.scalar_at(3)));
+    let desk = desk(call)?;
+    let (slot, now, number) = (desk.bucket()?, desk.read(NOW), desk.read(SLOT) as u32);
     limiter(call, |limiter| {
         let limit = limit.ok().flatten().unwrap_or(limiter.config.rate_limit);
         let rate = rate.ok().flatten().unwrap_or(limiter.config.refill_rate);
@@ -134,12 +159,12 @@ fn fill<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `(handle, slot, chunk, place, now, waitersToo)`: settles the bucket; plans its line anew when asked to.
+/// `(handle, desk, changed)`: settles the bucket; plans its line anew after a change from outside.
 fn settle<'s>(call: &Call<'s>) -> Answer<'s> {
-    let plan = call.boolean_at(5)?;
-    bucket(call, |limiter, slot, bucket, now| {
+    let changed = call.boolean_at(2)?;
+    bucket(call, |limiter, slot, bucket, now, _| {
         bucket.settle(&limiter.ticks, now);
-        if plan {
+        if changed {
             limiter.plan(slot, bucket);
         }
     })?;
@@ -154,10 +179,9 @@ fn verdict<'s>(call: &Call<'s>, verdict: Verdict) -> Answer<'s> {
     }))
 }
 
-/// `(handle, slot, chunk, place, now, cost)` → 1, 0 or -1 for an odd cost.
+/// `(handle, desk with the cost)` → 1, 0 or -1 for an odd cost.
 fn take<'s>(call: &Call<'s>) -> Answer<'s> {
-    let cost = call.number_at(5)?;
-    let answer = bucket(call, |limiter, _, bucket, now| {
+    let answer = bucket(call, |limiter, _, bucket, now, cost| {
         bucket.last_access = now;
         limiter.take(bucket, cost, now)
     })?;
@@ -166,19 +190,18 @@ fn take<'s>(call: &Call<'s>) -> Answer<'s> {
 
 /// As `limitTake`, behind those who wait.
 fn take_in_turn<'s>(call: &Call<'s>) -> Answer<'s> {
-    let cost = call.number_at(5)?;
-    let answer = bucket(call, |limiter, slot, bucket, now| {
+    let answer = bucket(call, |limiter, slot, bucket, now, cost| {
         bucket.last_access = now;
         limiter.take_in_turn(slot, bucket, cost, now)
     })?;
     verdict(call, answer)
 }
 
-/// `(handle, slot, chunk, place, now, cost, timeoutMs)` → the ticket, or a refusal below zero, as `limitError` knows it.
+/// `(handle, desk with the cost, timeoutMs)` → the ticket, or a refusal below zero, as `limitError` knows it.
 fn enqueue<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (cost, timeout) = (call.number_at(5)?, call.number_at(6)?);
+    let timeout = call.number_at(2)?;
     let timeout = (timeout >= 0.0).then_some(timeout);
-    let ticket = bucket(call, |limiter, slot, bucket, now| limiter.enqueue(slot, bucket, cost, timeout, now))?;
+    let ticket = bucket(call, |limiter, slot, bucket, now, cost| limiter.enqueue(slot, bucket, cost, timeout, now))?;
     Ok(call.number(match ticket {
         Ok(ticket) => ticket as f64,
         Err(Refusal::CostExceedsLimit) => -2.0,
@@ -187,10 +210,10 @@ fn enqueue<'s>(call: &Call<'s>) -> Answer<'s> {
     }))
 }
 
-/// `(handle, slot, chunk, place, now, out)` → how many were served; `out` gets ticket and waiting time of each.
+/// `(handle, desk, out)` → how many were served; `out` gets ticket and waiting time of each.
 fn serve<'s>(call: &Call<'s>) -> Answer<'s> {
-    let out = call.cells::<f64>(5)?;
-    let served = bucket(call, |limiter, slot, bucket, now| limiter.serve(slot, bucket, now, out.len() / 2))?;
+    let out = call.cells::<f64>(2)?;
+    let served = bucket(call, |limiter, slot, bucket, now, _| limiter.serve(slot, bucket, now, out.len() / 2))?;
     for (index, one) in served.iter().enumerate() {
         write(out, index * 2, &[one.ticket as f64, one.waited_ms]);
     }
@@ -229,25 +252,25 @@ fn next_event<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.number(next.unwrap_or(-1.0)))
 }
 
-/// `(handle, slot, chunk, place, now, cost, out)` → whether `cost` could be taken now; `out` gets the whole tokens
-/// left, the ms until `cost` can be taken, and the ms until the bucket is full.
+/// `(handle, desk with the cost, out)` → whether it could be taken now; `out` gets the whole tokens left, the ms until
+/// the cost can be taken, and the ms until the bucket is full.
 fn state<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (cost, out) = (call.number_at(5)?, call.cells::<f64>(6)?);
-    let (allowed, numbers) = bucket(call, |limiter, _, bucket, now| {
+    let out = call.cells::<f64>(2)?;
+    let (allowed, numbers) = bucket(call, |limiter, _, bucket, now, cost| {
         bucket.settle(&limiter.ticks, now);
         let retry = bucket.retry_after_ms(cost, &limiter.ticks, now);
         let full = bucket.retry_after_ms(bucket.limit, &limiter.ticks, now);
-        (cost >= 0.0 && bucket.covers(cost), [bucket.tokens.floor(), retry, full])
+        (is_cost(cost) && bucket.covers(cost), [bucket.tokens.floor(), retry, full])
     })?;
     write(out, 0, &numbers);
     Ok(call.boolean(allowed))
 }
 
-/// `(handle, slot, chunk, place, now, limit, rate)`: own settings of a client, whose bucket is filled.
+/// `(handle, desk, limit, rate)`: own settings of a client, whose bucket is filled.
 fn set_limit<'s>(call: &Call<'s>) -> Answer<'s> {
-    let limit = own_setting("limit", &call.scalar_at(5))?.ok_or(LimitError::NotANumber { name: "limit" })?;
-    let rate = own_setting("refillRate", &call.scalar_at(6))?;
-    bucket(call, |limiter, slot, bucket, now| {
+    let limit = own_setting("limit", &call.scalar_at(2))?.ok_or(LimitError::NotANumber { name: "limit" })?;
+    let rate = own_setting("refillRate", &call.scalar_at(3))?;
+    bucket(call, |limiter, slot, bucket, now, _| {
         bucket.settle(&limiter.ticks, now);
         bucket.limit = limit;
         bucket.refill_rate = rate.unwrap_or(bucket.refill_rate);
@@ -257,10 +280,9 @@ fn set_limit<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `(handle, slot, chunk, place, now, tokens)`: puts tokens in or, below zero, takes them out; fills without a number.
+/// `(handle, desk with the amount)`: puts tokens in or, below zero, takes them out; fills without a number.
 fn adjust<'s>(call: &Call<'s>) -> Answer<'s> {
-    let by = call.number_at(5)?;
-    bucket(call, |limiter, slot, bucket, now| {
+    bucket(call, |limiter, slot, bucket, now, by| {
         bucket.settle(&limiter.ticks, now);
         match () {
             () if by.is_nan() => bucket.reset(),
@@ -272,10 +294,10 @@ fn adjust<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `(handle, slot, chunk, place, now, ms)`: denies everything for so long; 0 ends it.
+/// `(handle, desk, ms)`: denies everything for so long; 0 ends it.
 fn block<'s>(call: &Call<'s>) -> Answer<'s> {
-    let ms = own_setting("durationMs", &call.scalar_at(5))?.ok_or(LimitError::NotANumber { name: "durationMs" })?;
-    bucket(call, |limiter, slot, bucket, now| {
+    let ms = own_setting("durationMs", &call.scalar_at(2))?.ok_or(LimitError::NotANumber { name: "durationMs" })?;
+    bucket(call, |limiter, slot, bucket, now, _| {
         bucket.blocked_until = now + ms;
         bucket.settle(&limiter.ticks, now);
         limiter.plan(slot, bucket);

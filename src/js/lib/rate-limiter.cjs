@@ -42,14 +42,11 @@ function slotFor(limiter, state, id) {
 
 /** Asks the native room; `inTurn` stands behind those who wait. */
 function ask(state, slot, cost, inTurn, time) {
-  const { clients, numbers } = state;
-  const chunk = clients.chunk(slot);
-  const place = clients.place(slot);
-  const price = typeof cost === 'number' ? cost : NaN;
-  const verdict = inTurn
-    ? native.limitTakeInTurn(clients.handle, slot, chunk, place, time, price)
-    : native.limitTake(clients.handle, slot, chunk, place, time, price);
-  numbers[0] = chunk[place + TOKENS];
+  const { clients } = state;
+  const desk = clients.lay(slot, time, typeof cost === 'number' ? cost : NaN);
+  const verdict = inTurn ? native.limitTakeInTurn(clients.handle, desk) : native.limitTake(clients.handle, desk);
+  clients.keep(slot);
+  state.numbers[0] = desk[TOKENS];
   return verdict;
 }
 
@@ -211,7 +208,7 @@ class RateLimiter {
     const state = this[STATE];
     const { clients } = state;
     const slot = slotFor(this, state, clientId);
-    native.limitSet(clients.handle, slot, clients.chunk(slot), clients.place(slot), now(), limit, refillRate);
+    clients.ask(native.limitSet, slot, 0, limit, refillRate);
     arm(this, state);
   }
 
@@ -225,10 +222,10 @@ class RateLimiter {
     const slot = state.clients.find(clientId);
     const cost = typeof tokens === 'number' ? tokens : NaN;
     if (slot >= 0) return stateOf(state, slot, cost);
-    const chunk = new Float64Array(8);
-    const place = { handle: state.clients.handle, chunk: () => chunk, place: () => 0 };
-    native.limitFill(place.handle, 0xffffffff, chunk, 0, now(), this.rateLimit, this.refillRate);
-    return stateOf({ clients: place, numbers: state.numbers }, 0xffffffff, cost);
+    // The slot of nobody: a full bucket to look at.
+    const clients = new Clients(state.clients.handle, 1);
+    const nobody = clients.add(undefined, this.rateLimit, this.refillRate);
+    return stateOf({ clients, numbers: state.numbers }, nobody, cost);
   }
 
   /** Takes tokens away, down to zero. */
@@ -248,7 +245,7 @@ class RateLimiter {
     const state = this[STATE];
     const { clients } = state;
     const slot = slotFor(this, state, clientId);
-    native.limitBlock(clients.handle, slot, clients.chunk(slot), clients.place(slot), now(), durationMs);
+    clients.ask(native.limitBlock, slot, 0, durationMs);
     arm(this, state);
     return stateOf(state, slot, 1);
   }
@@ -323,7 +320,7 @@ function adjust(limiter, id, by) {
   const state = limiter[STATE];
   const { clients } = state;
   const slot = slotFor(limiter, state, id);
-  native.limitAdjust(clients.handle, slot, clients.chunk(slot), clients.place(slot), now(), by);
+  state.clients.ask(native.limitAdjust, slot, by);
   arm(limiter, state);
   return stateOf(state, slot, 1);
 }

@@ -22,10 +22,15 @@ const WAITING = 6;
 const TICK = 0;
 const ENDS = 1;
 
+/** What lies on the desk behind the bucket. */
+const NOW = 8;
+const SLOT = 9;
+const AMOUNT = 10;
+
 const VACANT = Symbol('vacant');
-/** Ids in the first Map; a Map is rehashed as a whole when it grows, which takes milliseconds when it is large. */
-const FIRST_MAX = 16384;
-const SHARD_BITS = 8;
+/** Ids in one Map before they are spread: a Map is rehashed as a whole when it grows, which stalls when it is large. */
+const ONE_MAX = 4096;
+const SHARD_BITS = 7;
 /** How many slots are looked at for one to give up when there are `maxClients`. */
 const EVICTION_SAMPLE = 32;
 
@@ -46,7 +51,7 @@ class Clients {
   constructor(handle, maxClients) {
     this.handle = handle;
     this.maxClients = maxClients;
-    this.first = new Map();
+    this.one = new Map();
     this.shards = null;
     this.chunks = [];
     this.ids = [];
@@ -56,14 +61,24 @@ class Clients {
     this.hand = 0;
     this.views = new Map();
     this.window = new Float64Array(2);
+    this.desk = new Float64Array(11);
     this.found = new Float64Array(512);
   }
 
   /** The client's slot, -1 when it is not known. */
   find(id) {
-    const slot = this.first.get(id);
-    if (slot !== undefined) return slot;
-    return this.shards === null ? -1 : (this.shards[shardOf(id)].get(id) ?? -1);
+    const slot = this.mapOf(id).get(id);
+    return slot === undefined ? -1 : slot;
+  }
+
+  mapOf(id) {
+    return this.shards === null ? this.one : this.shards[shardOf(id)];
+  }
+
+  spread() {
+    this.shards = Array.from({ length: 1 << SHARD_BITS }, () => new Map());
+    for (const [id, slot] of this.one) this.mapOf(id).set(id, slot);
+    this.one.clear();
   }
 
   chunk(slot) {
@@ -73,6 +88,33 @@ class Clients {
   /** Where the slot begins in its chunk. */
   place(slot) {
     return (slot & (CHUNK_SLOTS - 1)) * STRIDE;
+  }
+
+  /** Lays a bucket on the desk, for a native call about it. Followed by `keep`. */
+  lay(slot, time, amount) {
+    const { desk } = this;
+    const chunk = this.chunk(slot);
+    const place = this.place(slot);
+    for (let index = 0; index < STRIDE; index += 1) desk[index] = chunk[place + index];
+    desk[NOW] = time;
+    desk[SLOT] = slot;
+    desk[AMOUNT] = amount;
+    return desk;
+  }
+
+  /** Puts the bucket on the desk back. */
+  keep(slot) {
+    const { desk } = this;
+    const chunk = this.chunk(slot);
+    const place = this.place(slot);
+    for (let index = 0; index < STRIDE; index += 1) chunk[place + index] = desk[index];
+  }
+
+  /** One question about a bucket. */
+  ask(question, slot, amount, first, second) {
+    const answer = question(this.handle, this.lay(slot, now(), amount), first, second);
+    this.keep(slot);
+    return answer;
   }
 
   /** The current tick and its end, as the native room counts them. */
@@ -88,15 +130,10 @@ class Clients {
       this.chunks.push(new Float64Array(CHUNK_SLOTS * STRIDE).fill(-1));
       this.ids.push(new Array(CHUNK_SLOTS).fill(VACANT));
     }
-    native.limitFill(this.handle, slot, this.chunk(slot), this.place(slot), now(), limit, rate);
-    this.chunk(slot)[this.place(slot) + LAST_ACCESS] = now();
+    this.ask(native.limitFill, slot, 0, limit, rate);
     this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = id;
-    if (this.first.size < FIRST_MAX) {
-      this.first.set(id, slot);
-    } else {
-      this.shards ??= Array.from({ length: 1 << SHARD_BITS }, () => new Map());
-      this.shards[shardOf(id)].set(id, slot);
-    }
+    if (this.shards === null && this.size >= ONE_MAX) this.spread();
+    this.mapOf(id).set(id, slot);
     this.size += 1;
     return slot;
   }
@@ -113,7 +150,7 @@ class Clients {
       view.detach();
       this.views.delete(slot);
     }
-    if (!this.first.delete(id)) this.shards?.[shardOf(id)].delete(id);
+    this.mapOf(id).delete(id);
     this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = VACANT;
     this.chunk(slot)[this.place(slot) + FAST] = -1;
     this.chunk(slot)[this.place(slot) + LIMIT] = -1;

@@ -21,8 +21,7 @@ const FIELDS = [
 
 /** Adds the elapsed refills; after a change from outside, looks at the line again. */
 function settle(state, slot, changed) {
-  const { clients } = state;
-  native.limitSettle(clients.handle, slot, clients.chunk(slot), clients.place(slot), now(), changed);
+  state.clients.ask(native.limitSettle, slot, 0, changed);
 }
 
 /** The live bucket object of a slot; always the same one. */
@@ -130,7 +129,7 @@ class BucketsView extends View {
     if (slot < 0) return false;
     if (clients.chunk(slot)[clients.place(slot) + WAITING] > 0) {
       const { rateLimit, refillRate } = this.#limiter;
-      native.limitFill(clients.handle, slot, clients.chunk(slot), clients.place(slot), now(), rateLimit, refillRate);
+      clients.ask(native.limitFill, slot, 0, rateLimit, refillRate);
     } else {
       clients.forget(slot);
     }

@@ -24,7 +24,7 @@ function stateOf(state, slot, cost) {
   const { clients, numbers } = state;
   const chunk = clients.chunk(slot);
   const place = clients.place(slot);
-  const allowed = native.limitState(clients.handle, slot, chunk, place, now(), cost, numbers);
+  const allowed = clients.ask(native.limitState, slot, cost, numbers);
   return {
     allowed,
     limit: chunk[place + LIMIT],
@@ -57,8 +57,7 @@ function fail(limiter, state, ticket, refusal) {
   state.waiters.delete(ticket);
   waiter.release();
   // The balance may be published again now that one less waits.
-  const { clients } = state;
-  native.limitSettle(clients.handle, waiter.slot, clients.chunk(waiter.slot), clients.place(waiter.slot), now(), false);
+  state.clients.ask(native.limitSettle, waiter.slot, 0, false);
   const waitTime = Math.round(now() - waiter.since);
   const { error, result } = refuse(limiter, state, refusal, { ...waiter, waitTime });
   if (result === null) waiter.reject(error);
@@ -70,9 +69,7 @@ function wait(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
   const { clients } = state;
   const cost = typeof tokens === 'number' ? tokens : NaN;
   const from = now();
-  const ticket = state.closed
-    ? SHUTDOWN
-    : native.limitEnqueue(clients.handle, slot, clients.chunk(slot), clients.place(slot), from, cost, timeoutMs);
+  const ticket = state.closed ? SHUTDOWN : clients.ask(native.limitEnqueue, slot, cost, timeoutMs);
   if (ticket < 0) {
     const { error, result } = refuse(limiter, state, ticket, { id, slot, tokens });
     return result === null ? Promise.reject(error) : Promise.resolve(result);
@@ -96,7 +93,7 @@ function serve(limiter, state, slot) {
   const chunk = clients.chunk(slot);
   const place = clients.place(slot);
   for (;;) {
-    const count = native.limitServe(clients.handle, slot, chunk, place, now(), served);
+    const count = clients.ask(native.limitServe, slot, 0, served);
     for (let index = 0; index < count; index += 1) {
       const ticket = served[index * 2];
       const waiter = state.waiters.get(ticket);
