@@ -231,7 +231,7 @@ fn cancel<'s>(call: &Call<'s>) -> Answer<'s> {
 fn due<'s>(call: &Call<'s>) -> Answer<'s> {
     let (now, out) = (call.number_at(1)?, call.cells::<f64>(2)?);
     let count = limiter(call, |limiter| {
-        out.iter().map_while(|cell| Some(cell.set(f64::from(limiter.take_due(now)?)))).count()
+        out.iter().map_while(|cell| limiter.take_due(now).map(|slot| cell.set(f64::from(slot)))).count()
     })?;
     Ok(call.uint(count as u32))
 }
@@ -240,7 +240,7 @@ fn due<'s>(call: &Call<'s>) -> Answer<'s> {
 fn expired<'s>(call: &Call<'s>) -> Answer<'s> {
     let (now, out) = (call.number_at(1)?, call.cells::<f64>(2)?);
     let count = limiter(call, |limiter| {
-        out.iter().map_while(|cell| Some(cell.set(limiter.take_expired(now)?.1 as f64))).count()
+        out.iter().map_while(|cell| limiter.take_expired(now).map(|(_, ticket)| cell.set(ticket as f64))).count()
     })?;
     Ok(call.uint(count as u32))
 }

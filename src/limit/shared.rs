@@ -19,8 +19,7 @@ const BLOCKED_UNTIL: usize = 7;
 
 /// What a caller may have written, as a number that arithmetic survives.
 fn sane(value: f64) -> f64 {
-    // A NaN becomes 0: `max` answers with the other operand.
-    value.max(0.0).min(MOST)
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, MOST) }
 }
 
 /// One slot.

@@ -52,10 +52,11 @@ function ask(state, slot, cost, inTurn, time) {
 
 /** ALLOWED, DENIED or INVALID; the balance left is in `numbers[0]`. */
 function take(limiter, state, id, cost, inTurn) {
+  // First of all: reading the clock waits for all loads before it, and those that follow are slow with many clients.
+  const time = now();
   const { clients } = state;
   const { window } = clients;
   const slot = clients.find(id);
-  const time = now();
   if (time >= window[ENDS]) clients.readWindow();
   if (slot < 0) return ask(state, slotFor(limiter, state, id), cost, inTurn, time);
   const chunk = clients.chunk(slot);
@@ -223,9 +224,10 @@ class RateLimiter {
     const cost = typeof tokens === 'number' ? tokens : NaN;
     if (slot >= 0) return stateOf(state, slot, cost);
     // The slot of nobody: a full bucket to look at.
-    const clients = new Clients(state.clients.handle, 1);
-    const nobody = clients.add(undefined, this.rateLimit, this.refillRate);
-    return stateOf({ clients, numbers: state.numbers }, nobody, cost);
+    const nobody = state.clients.borrow(this.rateLimit, this.refillRate);
+    const info = stateOf(state, nobody, cost);
+    state.clients.giveBack(nobody);
+    return info;
   }
 
   /** Takes tokens away, down to zero. */
