@@ -88,7 +88,7 @@ fn bucket<R>(call: &Call<'_>, body: impl FnOnce(&mut Limiter, u32, &mut Bucket, 
     let number = desk.read(SLOT) as u32;
     limiter(call, |limiter| {
         let result = body(limiter, number, &mut state, desk.read(NOW), desk.read(AMOUNT));
-        slot.store(&state, limiter.queues.len(number));
+        slot.store(&state, limiter.queues.len(number), &limiter.ticks);
         result
     })
 }
@@ -154,7 +154,7 @@ fn fill<'s>(call: &Call<'s>) -> Answer<'s> {
     limiter(call, |limiter| {
         let limit = limit.ok().flatten().unwrap_or(limiter.config.rate_limit);
         let rate = rate.ok().flatten().unwrap_or(limiter.config.refill_rate);
-        slot.store(&Bucket::full(limit, rate, &limiter.ticks, now), limiter.queues.len(number));
+        slot.store(&Bucket::full(limit, rate, &limiter.ticks, now), limiter.queues.len(number), &limiter.ticks);
     })?;
     Ok(call.undefined())
 }

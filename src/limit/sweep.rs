@@ -65,7 +65,7 @@ mod tests {
         let store = |index: usize, change: fn(&mut Bucket), waiting: usize| {
             let mut bucket = Bucket::full(10.0, 1.0, ticks, 0.0);
             change(&mut bucket);
-            Slot::at(&chunk, index * STRIDE).unwrap().store(&bucket, waiting);
+            Slot::at(&chunk, index * STRIDE).unwrap().store(&bucket, waiting, ticks);
         };
         store(0, |_| (), 0);
         store(1, |bucket| bucket.tokens = 0.0, 0);

@@ -1,7 +1,7 @@
 'use strict';
 
 const { native } = require('../addon.cjs');
-const { Clients, now, TOKENS, FAST, LAST_ACCESS, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
+const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
 const { watch } = require('../limit/idle.cjs');
 const { middleware } = require('../limit/middleware.cjs');
 const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
@@ -61,8 +61,18 @@ function take(limiter, state, id, cost, inTurn) {
   if (slot < 0) return ask(state, slotFor(limiter, state, id), cost, inTurn, time);
   const chunk = clients.chunk(slot);
   const place = clients.place(slot);
+  const tick = window[TICK];
+  const settled = chunk[place + FAST];
+  if (settled !== tick) {
+    // Published for an earlier tick (not for none): from the floor on, the refills since then have filled the bucket.
+    if (!(settled >= 0 && settled < tick && chunk[place + TOKENS] >= chunk[place + FLOOR])) {
+      return ask(state, slot, cost, inTurn, time);
+    }
+    chunk[place + TOKENS] = chunk[place + LIMIT];
+    chunk[place + FAST] = tick;
+  }
   // The balance is final until the tick ends, so spending from it needs no second opinion.
-  if (chunk[place + FAST] === window[TICK] && typeof cost === 'number' && cost >= 0 && chunk[place + TOKENS] >= cost) {
+  if (typeof cost === 'number' && cost >= 0 && chunk[place + TOKENS] >= cost) {
     chunk[place + TOKENS] -= cost;
     chunk[place + LAST_ACCESS] = time;
     state.numbers[0] = chunk[place + TOKENS];

@@ -11,12 +11,13 @@ const now = performance.now.bind(performance);
 const STRIDE = 8;
 const CHUNK_BITS = 12;
 const CHUNK_SLOTS = 1 << CHUNK_BITS;
-/** Indexes in a slot that the face reads or, TOKENS and LAST_ACCESS, writes; src/limit/shared.rs has the rest. */
+/** Indexes in a slot that the face reads or, some of them, writes; src/limit/shared.rs has the rest. */
 const TOKENS = 0;
 const FAST = 1;
 const LIMIT = 2;
 const RATE = 3;
 const LAST_ACCESS = 4;
+const FLOOR = 5;
 const WAITING = 6;
 /** Indexes in the window: the current tick, and when it ends. */
 const TICK = 0;
@@ -175,4 +176,4 @@ class Clients {
   }
 }
 
-module.exports = { Clients, now, TOKENS, FAST, LIMIT, RATE, LAST_ACCESS, WAITING, TICK, ENDS, CHUNK_BITS, CHUNK_SLOTS };
+module.exports = { Clients, now, TOKENS, FAST, LIMIT, RATE, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS, CHUNK_BITS, CHUNK_SLOTS };
