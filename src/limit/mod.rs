@@ -10,8 +10,10 @@
 //! Every function here is a state machine over a passed-in time (milliseconds of a monotonic clock, as in governor).
 //! A bucket lives in eight numbers of a typed array ([`shared`]). When it has been settled, is not blocked and nobody
 //! waits for it, the room publishes in `FAST` the tick for which its balance is final: until that tick ends nothing
-//! but spending can change it, so the face may subtract a cost that the balance covers without asking again. Every
-//! other question (a new tick, too small a balance, a block, a waiter, an odd cost) comes here.
+//! but spending can change it, so the face may subtract a cost that the balance covers without asking again. In
+//! `FLOOR` it publishes the balance from which the next refill reaches the limit: a rarely seen client above it is full
+//! in any later tick. Every other question (too small a balance, a lower one in a new tick, a block, a waiter, an odd
+//! cost) comes here.
 //!
 //! # What was measured
 //!
@@ -19,14 +21,16 @@
 //!
 //! | shape | 10 | 1M |
 //! |---|---|---|
-//! | the baseline: a `Map` of objects, `Date.now()` | 48 | 1160 |
-//! | id → slot in a JS `Map`, balance subtracted in the shared array, `performance.now()` | 43 | 930 |
-//! | id → slot, then a native call with numbers for each question (what a first look in a tick costs) | 120 | 1040 |
-//! | the string itself to Rust: 30–70 for the call, then hashing and the clock | > 100 | – |
+//! | the baseline: a `Map` of objects, `Date.now()` | 51–57 | 1170–1270 |
+//! | id → slot in a JS `Map`, balance subtracted in the shared array, `performance.now()`: chosen | 49–56 | 960–1170 |
+//! | the same, with a native call for each question | 143 | 1440 |
 //!
-//! `performance.now()` is 36 of the 43: monotonic, no dearer than `Date.now()` (38) and than `Instant::now()` behind
-//! a native call. Timing the ticks by an event-loop timer instead of a clock would be cheaper still, but grants too
-//! much after a blocked loop.
+//! The string itself to Rust costs 30–70 for the call, before hashing and the clock, so it was not built.
+//! `performance.now()` is 36 of the 49: monotonic, and no dearer than `Date.now()` (38). Reading a clock waits for all
+//! loads before it, which is why the face reads it first. A native call gets the bucket on a small array of its own
+//! (91 ns); handing over one of 245 chunks cost 310. Spreading the ids over many Maps, against the stall when one of
+//! half a million grows (12 ms or more, as in the baseline), cost 150 ns a look and left the garbage collector's pauses.
+//! Timing the ticks by an event-loop timer instead of a clock would be cheaper, but grants too much after a blocked loop.
 //!
 //! # Invariants
 //!

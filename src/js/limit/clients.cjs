@@ -145,6 +145,18 @@ class Clients {
     this.giveBack(slot);
   }
 
+  /** Forgets everybody at once; nobody may be waiting. */
+  clear() {
+    for (const view of this.views.values()) view.detach();
+    this.views.clear();
+    this.slotOf = new Map();
+    this.chunks = [];
+    this.ids = [];
+    this.free = [];
+    this.used = 0;
+    this.hand = 0;
+  }
+
   makeRoom(limit, rate) {
     for (let tries = 0; tries < 4; tries += 1) {
       if (this.hand >= this.used) this.hand = 0;

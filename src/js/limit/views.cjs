@@ -136,7 +136,8 @@ class BucketsView extends View {
     return true;
   }
   clear() {
-    for (const id of [...this.keys()]) this.delete(id);
+    if (this.#state.waiters.size === 0) this.#state.clients.clear();
+    else for (const id of [...this.keys()]) this.delete(id);
   }
   *entries() {
     const { clients } = this.#state;
