@@ -61,9 +61,8 @@ const NOW: usize = STRIDE;
 const SLOT: usize = STRIDE + 1;
 const AMOUNT: usize = STRIDE + 2;
 
-/// The desk: one small array that stays in the cache, onto which the face lays the bucket it asks about. Handing the
-/// bucket's own chunk over instead costs a walk through the typed array's header, buffer and backing store, which is
-/// three times the rest of the call when there are hundreds of chunks.
+/// The desk: one small array that stays in the cache, onto which the face lays the bucket it asks about, so that a call
+/// needs no walk through the header, buffer and backing store of one of hundreds of chunks.
 struct Desk<'s>(&'s [Cell<f64>]);
 
 impl Desk<'_> {
