@@ -1,0 +1,345 @@
+'use strict';
+
+const { native } = require('../addon.cjs');
+const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
+const { watch } = require('../limit/idle.cjs');
+const { middleware } = require('../limit/middleware.cjs');
+const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
+const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED } = require('../limit/waiters.cjs');
+
+const STATE = Symbol('tooloo.limiter');
+const closed = new FinalizationRegistry((handle) => native.limitClose(handle));
+const DENIED = 0;
+const ALLOWED = 1;
+const INVALID = -1;
+
+/**
+ * Stands where the original had its interval. There is no timer over all clients: refills are computed when a bucket
+ * is looked at. `ref` and `unref` do nothing, as nothing is kept alive.
+ */
+class LazyRefill {
+  constructor(intervalMs) {
+    this.intervalMs = intervalMs;
+  }
+  ref() {
+    return this;
+  }
+  unref() {
+    return this;
+  }
+  hasRef() {
+    return false;
+  }
+}
+
+function slotFor(limiter, state, id) {
+  const slot = state.clients.find(id);
+  if (slot >= 0) return slot;
+  const added = state.clients.add(id, limiter.rateLimit, limiter.refillRate);
+  watch(limiter, state);
+  return added;
+}
+
+/** Asks the native room; `inTurn` stands behind those who wait. */
+function ask(state, slot, cost, inTurn, time) {
+  const { clients } = state;
+  const desk = clients.lay(slot, time, typeof cost === 'number' ? cost : NaN);
+  const verdict = inTurn ? native.limitTakeInTurn(clients.handle, desk) : native.limitTake(clients.handle, desk);
+  clients.keep(slot);
+  state.numbers[0] = desk[TOKENS];
+  return verdict;
+}
+
+/** ALLOWED, DENIED or INVALID; the balance left is in `numbers[0]`. */
+function take(limiter, state, id, cost, inTurn) {
+  // First of all: reading the clock waits for all loads before it, and those that follow are slow with many clients.
+  const time = now();
+  const { clients } = state;
+  const { window } = clients;
+  const slot = clients.find(id);
+  if (time >= window[ENDS]) clients.readWindow();
+  if (slot < 0) return ask(state, slotFor(limiter, state, id), cost, inTurn, time);
+  const chunk = clients.chunk(slot);
+  const place = clients.place(slot);
+  const tick = window[TICK];
+  const settled = chunk[place + FAST];
+  if (settled !== tick) {
+    // Published for an earlier tick (not for none): from the floor on, the refills since then have filled the bucket.
+    if (!(settled >= 0 && settled < tick && chunk[place + TOKENS] >= chunk[place + FLOOR])) {
+      return ask(state, slot, cost, inTurn, time);
+    }
+    chunk[place + TOKENS] = chunk[place + LIMIT];
+    chunk[place + FAST] = tick;
+  }
+  // The balance is final until the tick ends, so spending from it needs no second opinion.
+  if (typeof cost === 'number' && cost >= 0 && chunk[place + TOKENS] >= cost) {
+    chunk[place + TOKENS] -= cost;
+    chunk[place + LAST_ACCESS] = time;
+    state.numbers[0] = chunk[place + TOKENS];
+    return ALLOWED;
+  }
+  return ask(state, slot, cost, inTurn, time);
+}
+
+/** As `take`, where somebody has replaced `getBucket`: its bucket decides, whatever it is. */
+function takeFrom(limiter, state, id, cost, inTurn) {
+  const bucket = limiter.getBucket(id);
+  const slot = slotOfBucket(state, bucket);
+  if (slot >= 0) return ask(state, slot, cost, inTurn, now());
+  if (typeof cost !== 'number' || !(cost >= 0)) return INVALID;
+  if (!(bucket.tokens >= cost)) return DENIED;
+  bucket.tokens -= cost;
+  state.numbers[0] = bucket.tokens;
+  return ALLOWED;
+}
+
+/** `{ signal, timeoutMs }`, checked; -1 where no time is given. */
+function waitOptions(options, maxWaitTime) {
+  const { signal, timeoutMs } = options ?? {};
+  if (signal !== undefined && signal !== null && typeof signal.addEventListener !== 'function') {
+    throw new TypeError('option "signal" must be an AbortSignal');
+  }
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+    throw new TypeError('option "timeoutMs" must be a number of milliseconds');
+  }
+  const usual = typeof maxWaitTime === 'number' && maxWaitTime > 0 ? maxWaitTime : -1;
+  return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual };
+}
+
+class RateLimiter {
+  constructor(options = {}) {
+    if (options === null) throw new TypeError('options must be an object');
+    const { handle, maxClients, idleMs, resolveRefused, maxQueueLength, ...settings } = native.limitOpen(options);
+    const state = {
+      clients: new Clients(handle, maxClients),
+      waiters: new Map(),
+      timer: null,
+      timerAt: 0,
+      idleTimer: null,
+      sweepAt: 0,
+      idleMs,
+      usualLimit: settings.rateLimit,
+      usualRate: settings.refillRate,
+      resolveRefused,
+      closed: false,
+      numbers: new Float64Array(3),
+      served: new Float64Array(128),
+      events: new Float64Array(256),
+    };
+    Object.defineProperty(this, STATE, { value: state });
+    closed.register(this, handle);
+    Object.assign(this, settings, { maxClients, maxQueueLength });
+    this.stats = { totalRequests: 0, allowedRequests: 0, deniedRequests: 0, queuedRequests: 0, buckets: {} };
+    this.refillTimer = null;
+    state.buckets = new BucketsView(this, state);
+    state.requestQueues = new QueuesView(state);
+    state.clients.readWindow();
+    this.startRefillTimer();
+  }
+
+  get buckets() {
+    return this[STATE].buckets;
+  }
+
+  get requestQueues() {
+    return this[STATE].requestQueues;
+  }
+
+  startRefillTimer() {
+    const state = this[STATE];
+    native.limitStart(state.clients.handle, now());
+    state.clients.readWindow();
+    state.closed = false;
+    this.refillTimer = new LazyRefill(this.refillInterval);
+  }
+
+  getBucket(clientId) {
+    const state = this[STATE];
+    const slot = slotFor(this, state, clientId);
+    settle(state, slot, false);
+    state.clients.chunk(slot)[state.clients.place(slot) + LAST_ACCESS] = now();
+    return bucketOf(this, state, slot);
+  }
+
+  isAllowed(clientId, tokens = 1) {
+    const verdict =
+      this.getBucket === getBucket
+        ? take(this, this[STATE], clientId, tokens, false)
+        : takeFrom(this, this[STATE], clientId, tokens, false);
+    if (verdict === ALLOWED) {
+      this.stats.allowedRequests += 1;
+      return true;
+    }
+    this.stats.deniedRequests += 1;
+    return false;
+  }
+
+  async acquire(clientId, tokens = 1, options = undefined) {
+    const state = this[STATE];
+    this.stats.totalRequests += 1;
+    if (options !== undefined) {
+      const { signal } = waitOptions(options, this.maxWaitTime);
+      if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
+    }
+    const own = this.isAllowed === isAllowed;
+    let verdict;
+    state.numbers[0] = 0;
+    if (!own) verdict = this.isAllowed(clientId, tokens) ? ALLOWED : DENIED;
+    else if (this.getBucket === getBucket) verdict = take(this, state, clientId, tokens, true);
+    else verdict = takeFrom(this, state, clientId, tokens, true);
+    if (verdict === ALLOWED) {
+      if (own) this.stats.allowedRequests += 1;
+      return { acquired: true, waitTime: 0, retryAfterMs: 0, remaining: Math.floor(state.numbers[0]) };
+    }
+    if (verdict === INVALID) {
+      throw refuse(this, state, -6, { id: clientId, slot: state.clients.find(clientId), tokens }).error;
+    }
+    if (this.fairQueueing) return this.queueRequest(clientId, tokens, options);
+    if (own) this.stats.deniedRequests += 1;
+    const { retryAfterMs, remaining } = stateOf(state, slotFor(this, state, clientId), tokens);
+    return { acquired: false, waitTime: 0, retryAfterMs, remaining };
+  }
+
+  async queueRequest(clientId, tokens = 1, options = undefined) {
+    const state = this[STATE];
+    const { signal, timeoutMs } = waitOptions(options, this.maxWaitTime);
+    if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
+    this.stats.queuedRequests += 1;
+    const slot = slotFor(this, state, clientId);
+    return wait(this, state, { id: clientId, slot, tokens, timeoutMs, signal });
+  }
+
+  processQueue(clientId) {
+    const state = this[STATE];
+    const slot = state.clients.find(clientId);
+    if (slot >= 0 && state.waiters.size > 0) serve(this, state, slot);
+  }
+
+  setLimit(clientId, limit, refillRate) {
+    const state = this[STATE];
+    const { clients } = state;
+    const slot = slotFor(this, state, clientId);
+    clients.ask(native.limitSet, slot, 0, limit, refillRate);
+    arm(this, state);
+  }
+
+  resetBucket(clientId) {
+    adjust(this, clientId, NaN);
+  }
+
+  /** What the limit looks like for a client, without taking anything or making it known. */
+  peek(clientId, tokens = 1) {
+    const state = this[STATE];
+    const slot = state.clients.find(clientId);
+    const cost = typeof tokens === 'number' ? tokens : NaN;
+    if (slot >= 0) return stateOf(state, slot, cost);
+    // The slot of nobody: a full bucket to look at.
+    const nobody = state.clients.borrow(this.rateLimit, this.refillRate);
+    const info = stateOf(state, nobody, cost);
+    state.clients.giveBack(nobody);
+    return info;
+  }
+
+  /** Takes tokens away, down to zero. */
+  penalty(clientId, tokens = 1) {
+    return adjust(this, clientId, -amount(tokens));
+  }
+
+  /** Gives tokens back, up to the limit, and serves who waits for them. */
+  reward(clientId, tokens = 1) {
+    const info = adjust(this, clientId, amount(tokens));
+    this.processQueue(clientId);
+    return info;
+  }
+
+  /** Denies a client everything for so many milliseconds; 0 ends it. */
+  block(clientId, durationMs) {
+    const state = this[STATE];
+    const { clients } = state;
+    const slot = slotFor(this, state, clientId);
+    clients.ask(native.limitBlock, slot, 0, durationMs);
+    arm(this, state);
+    return stateOf(state, slot, 1);
+  }
+
+  middleware(options) {
+    return middleware(this, options);
+  }
+
+  getStats() {
+    const { totalRequests, allowedRequests, deniedRequests, queuedRequests } = this.stats;
+    const { clients, waiters } = this[STATE];
+    const buckets = {};
+    for (const slot of clients.slots()) {
+      settle(this[STATE], slot, false);
+      const chunk = clients.chunk(slot);
+      const place = clients.place(slot);
+      const [tokens, , limit] = chunk.subarray(place, place + 3);
+      const value = {
+        tokens: native.limitShown(tokens),
+        limit,
+        utilization: native.limitUtilization(tokens, limit),
+        queueSize: chunk[place + WAITING],
+      };
+      const name = textOf(clients.idOf(slot));
+      if (name === '__proto__') {
+        Object.defineProperty(buckets, name, { value, enumerable: true, configurable: true, writable: true });
+      } else {
+        buckets[name] = value;
+      }
+    }
+    return {
+      totalRequests,
+      allowedRequests,
+      deniedRequests,
+      allowRate: native.limitAllowRate(Number(allowedRequests), Number(deniedRequests)),
+      queuedRequests,
+      waitingRequests: waiters.size,
+      activeBuckets: clients.size,
+      buckets,
+    };
+  }
+
+  cleanupIdleBuckets(idleTime = 300000) {
+    const { clients } = this[STATE];
+    const idleMs = Number(idleTime);
+    for (let chunk = 0; chunk < clients.chunks.length; chunk += 1) {
+      while (clients.forgetIdle(chunk, idleMs, false, this.rateLimit, this.refillRate) > 0);
+    }
+  }
+
+  shutdown() {
+    const state = this[STATE];
+    state.closed = true;
+    native.limitStop(state.clients.handle, now());
+    rejectAll(this, state);
+    if (state.idleTimer !== null) clearTimeout(state.idleTimer);
+    state.idleTimer = null;
+    state.buckets.clear();
+    state.clients.readWindow();
+    this.refillTimer = null;
+  }
+}
+
+/** A number of tokens to add or take away. */
+function amount(tokens) {
+  if (typeof tokens === 'number' && tokens >= 0) return tokens;
+  throw native.limitError(-6, '', 0, 0);
+}
+
+/** Adds to a bucket, takes from it, or with NaN fills it; says what it looks like now. */
+function adjust(limiter, id, by) {
+  const state = limiter[STATE];
+  const { clients } = state;
+  const slot = slotFor(limiter, state, id);
+  state.clients.ask(native.limitAdjust, slot, by);
+  arm(limiter, state);
+  return stateOf(state, slot, 1);
+}
+
+// What a caller may replace; as long as it is these, buckets need not be made into objects.
+const { getBucket, isAllowed } = RateLimiter.prototype;
+
+Object.defineProperty(exports, '__esModule', { value: true });
+exports.RateLimiter = RateLimiter;
+exports.default = RateLimiter;

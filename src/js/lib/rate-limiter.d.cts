@@ -1,0 +1,221 @@
+/// <reference types="node" />
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+declare namespace RateLimiter {
+  /** Settings of a limiter. Falsy numbers mean the default. */
+  interface RateLimiterOptions {
+    /** Tokens that a client's bucket holds; a new client starts with a full one. `Infinity` is no limit. @default 100 */
+    rateLimit?: number;
+    /** Tokens a second that a bucket gains. @default 10 */
+    refillRate?: number;
+    /** Milliseconds between two refills, each of `refillRate × refillInterval / 1000` tokens. @default 1000 */
+    refillInterval?: number;
+    /** Milliseconds that `acquire` waits for tokens. @default 30000 */
+    maxWaitTime?: number;
+    /** Whether requests without tokens wait in line; with `false` they resolve `acquired: false` at once. @default true */
+    fairQueueing?: boolean;
+    /**
+     * Clients remembered at a time. Beyond it a new client displaces one of the fullest buckets at hand; clients with
+     * waiters, a block or a limit of their own are never displaced. @default 1000000
+     */
+    maxClients?: number;
+    /** Requests of one client that wait at a time; more are refused. @default 10000 */
+    maxQueueLength?: number;
+    /** Milliseconds after which an unseen client with a full bucket is forgotten. @default 300000 */
+    idleMs?: number;
+    /** Whether a refused `acquire` (timeout, full line, too high a cost) resolves `acquired: false`. @default false */
+    resolveRefused?: boolean;
+  }
+
+  /** A client's bucket, live. Writing to it takes effect. */
+  interface Bucket {
+    /** The balance now; 0 denies the next request. */
+    tokens: number;
+    /** What a refill fills it up to. */
+    limit: number;
+    /** Tokens a second. */
+    refillRate: number;
+    /** When the client was last seen, ms since the epoch. */
+    lastAccessTime: number;
+  }
+
+  /** A request in line. */
+  interface QueuedRequest {
+    readonly tokens: number;
+    readonly resolve: (result: AcquireResult) => void;
+    readonly reject: (error: Error) => void;
+    /** The limiter's one timer. */
+    readonly timeout: NodeJS.Timeout | null;
+    /** When it came, ms since the epoch. */
+    readonly queuedAt: number;
+  }
+
+  /** What `acquire` resolves with. */
+  interface AcquireResult {
+    /** Always `true` with fair queueing, unless `resolveRefused` is set. */
+    acquired: boolean;
+    /** Milliseconds spent in line. */
+    waitTime: number;
+    /** Milliseconds until the tokens would be there; `Infinity` for never, 0 when acquired. */
+    retryAfterMs: number;
+    /** Whole tokens left. */
+    remaining: number;
+  }
+
+  /** What a refused `acquire` rejects with. */
+  interface RateLimitError extends Error {
+    code:
+      | 'ERR_TOOLOO_TIMEOUT'
+      | 'ERR_TOOLOO_COST_EXCEEDS_LIMIT'
+      | 'ERR_TOOLOO_QUEUE_FULL'
+      | 'ERR_TOOLOO_ABORTED'
+      | 'ERR_TOOLOO_CLOSED'
+      | 'ERR_TOOLOO_INVALID_ARGUMENT';
+    /** Milliseconds until the tokens would be there; `Infinity` for never. */
+    retryAfterMs: number;
+    /** Whole tokens left. */
+    remaining: number;
+    /** `true` when the same call may succeed later. */
+    retryable?: boolean;
+  }
+
+  /** How a wait may end early. */
+  interface AcquireOptions {
+    /** Ends the wait; the promise rejects with an `AbortError` whose `cause` is the signal's reason. */
+    signal?: AbortSignal | null;
+    /** Milliseconds to wait at most. @default the limiter's `maxWaitTime` */
+    timeoutMs?: number;
+  }
+
+  /** What the limit looks like for a client. */
+  interface RateLimitState {
+    /** Whether the cost asked about could be taken now. */
+    allowed: boolean;
+    limit: number;
+    /** Whole tokens left. */
+    remaining: number;
+    /** Milliseconds until the cost can be taken; `Infinity` for never. */
+    retryAfterMs: number;
+    /** Milliseconds until the bucket is full; `Infinity` for never. */
+    resetMs: number;
+  }
+
+  /** One client in the statistics. */
+  interface BucketStats {
+    /** At most two decimals. */
+    tokens: number;
+    limit: number;
+    /** Used share of the limit, such as `'25.00%'`. */
+    utilization: string;
+    /** Requests in line. */
+    queueSize: number;
+  }
+
+  /** What `getStats()` returns. */
+  interface RateLimiterStats {
+    /** Calls of `acquire`. */
+    totalRequests: number;
+    /** Requests let through, waiting or not. */
+    allowedRequests: number;
+    /** Requests finally refused. */
+    deniedRequests: number;
+    /** Share of the decided requests that was let through, `'0.00%'` to `'100.00%'`. */
+    allowRate: string;
+    /** Requests that ever had to wait. */
+    queuedRequests: number;
+    /** Requests that wait now. */
+    waitingRequests: number;
+    /** Clients remembered. */
+    activeBuckets: number;
+    buckets: Record<string, BucketStats>;
+  }
+
+  /** Settings of the middleware. */
+  interface MiddlewareOptions<Request = IncomingMessage> {
+    /** The client of a request. @default its IP address */
+    key?: (request: Request) => unknown;
+    /** Tokens that a request takes. @default 1 */
+    cost?: number | ((request: Request) => number | Promise<number>);
+    /** The policy's name in the headers. @default 'default' */
+    name?: string;
+    /** Whether requests without tokens wait in line before they are refused. @default false */
+    wait?: boolean;
+    /** With `wait`, milliseconds to wait at most. @default the limiter's `maxWaitTime` */
+    timeoutMs?: number;
+  }
+
+  /** Express/Connect middleware. */
+  type Middleware<Request = IncomingMessage> = (
+    request: Request,
+    response: ServerResponse,
+    next: (error?: unknown) => void,
+  ) => void;
+}
+
+/** Token buckets, one for each client, with waiting in line. */
+declare class RateLimiter {
+  constructor(options?: RateLimiter.RateLimiterOptions);
+
+  rateLimit: number;
+  refillRate: number;
+  readonly refillInterval: number;
+  maxWaitTime: number;
+  fairQueueing: boolean;
+  readonly maxClients: number;
+  readonly maxQueueLength: number;
+  /** Counters as they stand. */
+  stats: {
+    totalRequests: number;
+    allowedRequests: number;
+    deniedRequests: number;
+    queuedRequests: number;
+    buckets: Record<string, unknown>;
+  };
+  /** `null` once shut down. */
+  refillTimer: object | null;
+  /** Clients by id, with live buckets. */
+  readonly buckets: Map<unknown, RateLimiter.Bucket>;
+  /** Who waits, by client; a snapshot. */
+  readonly requestQueues: ReadonlyMap<unknown, RateLimiter.QueuedRequest[]>;
+
+  /** Hook: begins refilling. Called once by the constructor; a subclass that replaces it refills by itself. */
+  startRefillTimer(): void;
+  /** Takes tokens if there are enough. Does not look at who waits. */
+  isAllowed(clientId: unknown, tokens?: number): boolean;
+  /** Takes tokens, in turn: waits in line for them if need be. Rejects with a {@link RateLimiter.RateLimitError}. */
+  acquire(clientId: unknown, tokens?: number, options?: RateLimiter.AcquireOptions): Promise<RateLimiter.AcquireResult>;
+  /** Waits in line, without looking first. */
+  queueRequest(
+    clientId: unknown,
+    tokens?: number,
+    options?: RateLimiter.AcquireOptions,
+  ): Promise<RateLimiter.AcquireResult>;
+  /** Serves a client's line while its tokens suffice. */
+  processQueue(clientId: unknown): void;
+  /** Gives a client its own limit, and rate (default: the one it has), and a full bucket. */
+  setLimit(clientId: unknown, limit: number, refillRate?: number): void;
+  /** Fills a client's bucket and ends its block. Waiters are served with the next refill. */
+  resetBucket(clientId: unknown): void;
+  /** A client's live bucket, made on demand. */
+  getBucket(clientId: unknown): RateLimiter.Bucket;
+  /** What the limit looks like for a client; takes nothing. */
+  peek(clientId: unknown, tokens?: number): RateLimiter.RateLimitState;
+  /** Takes tokens away without asking, down to zero. */
+  penalty(clientId: unknown, tokens?: number): RateLimiter.RateLimitState;
+  /** Gives tokens back, up to the limit, and serves who waits. */
+  reward(clientId: unknown, tokens?: number): RateLimiter.RateLimitState;
+  /** Denies a client everything for so many milliseconds; 0 ends it. */
+  block(clientId: unknown, durationMs: number): RateLimiter.RateLimitState;
+  /** Express/Connect middleware: sets `RateLimit` headers, answers 429 with `Retry-After` when there are no tokens. */
+  middleware<Request = IncomingMessage>(
+    options?: RateLimiter.MiddlewareOptions<Request>,
+  ): RateLimiter.Middleware<Request>;
+  getStats(): RateLimiter.RateLimiterStats;
+  /** Forgets clients not seen for longer than this, ms; those with waiters or a block stay. @default 300000 */
+  cleanupIdleBuckets(idleTime?: number): void;
+  /** Stops refilling, rejects who waits, forgets all clients. The limiter still answers. */
+  shutdown(): void;
+}
+
+export { RateLimiter };
+export default RateLimiter;

@@ -1,0 +1,150 @@
+'use strict';
+// The promises of those who wait, and the one timer of a limiter. The native room knows who is due when; here is only
+// what it cannot do: resolve, reject and set the timer.
+
+const { native } = require('../addon.cjs');
+const { now, TOKENS, LIMIT } = require('./clients.cjs');
+
+/** Refusals as `limitError` knows them. */
+const TIMEOUT = -1;
+const ABORTED = -4;
+const SHUTDOWN = -5;
+
+/** An id in a message; ids may be anything, also objects that do not want to be text. */
+function textOf(id) {
+  try {
+    return String(id);
+  } catch {
+    return 'a client';
+  }
+}
+
+/** What the limit looks like for a client now: `{ allowed, limit, remaining, retryAfterMs, resetMs }`. */
+function stateOf(state, slot, cost) {
+  const { clients, numbers } = state;
+  const chunk = clients.chunk(slot);
+  const place = clients.place(slot);
+  const allowed = clients.ask(native.limitState, slot, cost, numbers);
+  return {
+    allowed,
+    limit: chunk[place + LIMIT],
+    remaining: numbers[0],
+    retryAfterMs: numbers[1],
+    resetMs: numbers[2],
+  };
+}
+
+/** Counts a refusal and gives what it is: an error, or `{ acquired: false }` where that was asked for. */
+function refuse(limiter, state, refusal, { id, slot, tokens, waitTime = 0, signal }) {
+  if (refusal !== ABORTED) limiter.stats.deniedRequests += 1;
+  const cost = typeof tokens === 'number' ? tokens : NaN;
+  const known = slot >= 0 ? stateOf(state, slot, cost) : { remaining: 0, retryAfterMs: Infinity, limit: 0 };
+  const { retryAfterMs, remaining, limit } = known;
+  const error = native.limitError(refusal, textOf(id), cost, limit);
+  Object.assign(error, { retryAfterMs, remaining });
+  if (refusal === ABORTED) {
+    Object.defineProperty(error, 'name', { value: 'AbortError', configurable: true, writable: true });
+    Object.defineProperty(error, 'cause', { value: signal.reason, configurable: true, writable: true });
+  }
+  const resolved = state.resolveRefused && (refusal === TIMEOUT || refusal === -2 || refusal === -3);
+  return { error, result: resolved ? { acquired: false, waitTime, retryAfterMs, remaining } : null };
+}
+
+/** Settles a waiter that the native room has let go of. */
+function fail(limiter, state, ticket, refusal) {
+  const waiter = state.waiters.get(ticket);
+  if (waiter === undefined) return;
+  state.waiters.delete(ticket);
+  waiter.release();
+  // The balance may be published again now that one less waits.
+  state.clients.ask(native.limitSettle, waiter.slot, 0, false);
+  const waitTime = Math.round(now() - waiter.since);
+  const { error, result } = refuse(limiter, state, refusal, { ...waiter, waitTime });
+  if (result === null) waiter.reject(error);
+  else waiter.resolve(result);
+}
+
+/** A promise for tokens. `slot` is the client's. */
+function wait(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
+  const { clients } = state;
+  const cost = typeof tokens === 'number' ? tokens : NaN;
+  const from = now();
+  const ticket = state.closed ? SHUTDOWN : clients.ask(native.limitEnqueue, slot, cost, timeoutMs);
+  if (ticket < 0) {
+    const { error, result } = refuse(limiter, state, ticket, { id, slot, tokens });
+    return result === null ? Promise.reject(error) : Promise.resolve(result);
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      if (!native.limitCancel(clients.handle, ticket, now())) return;
+      fail(limiter, state, ticket, ABORTED);
+      arm(limiter, state);
+    };
+    const release = () => signal?.removeEventListener('abort', onAbort);
+    state.waiters.set(ticket, { id, slot, tokens, resolve, reject, release, signal, since: from, queuedAt: Date.now() });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    arm(limiter, state);
+  });
+}
+
+/** Serves a client's line while the tokens suffice. */
+function serve(limiter, state, slot) {
+  const { clients, served } = state;
+  const chunk = clients.chunk(slot);
+  const place = clients.place(slot);
+  for (;;) {
+    const count = clients.ask(native.limitServe, slot, 0, served);
+    for (let index = 0; index < count; index += 1) {
+      const ticket = served[index * 2];
+      const waiter = state.waiters.get(ticket);
+      state.waiters.delete(ticket);
+      waiter.release();
+      limiter.stats.allowedRequests += 1;
+      const remaining = Math.floor(chunk[place + TOKENS]);
+      waiter.resolve({ acquired: true, waitTime: served[index * 2 + 1], retryAfterMs: 0, remaining });
+    }
+    if (count * 2 < served.length) break;
+  }
+  arm(limiter, state);
+}
+
+/** Keeps the timer at the earliest thing due; there is none while nobody waits. */
+function arm(limiter, state) {
+  const time = now();
+  const ms = state.waiters.size === 0 ? -1 : native.limitNext(state.clients.handle, time);
+  if (ms >= 0 && state.timer !== null && state.timerAt <= time + ms) return;
+  if (state.timer !== null) clearTimeout(state.timer);
+  state.timer = ms < 0 ? null : setTimeout(onTimer, Math.ceil(ms), limiter, state);
+  state.timerAt = time + ms;
+}
+
+function onTimer(limiter, state) {
+  const { clients, events } = state;
+  state.timer = null;
+  try {
+    const due = native.limitDue(clients.handle, now(), events);
+    // Copied: an overridden processQueue may come back here.
+    for (const slot of events.slice(0, due)) limiter.processQueue(clients.idOf(slot));
+    const expired = native.limitExpired(clients.handle, now(), events);
+    for (const ticket of events.slice(0, expired)) fail(limiter, state, ticket, TIMEOUT);
+  } finally {
+    arm(limiter, state);
+  }
+}
+
+/** Rejects everybody; the native room has forgotten them. */
+function rejectAll(limiter, state) {
+  if (state.timer !== null) clearTimeout(state.timer);
+  state.timer = null;
+  for (const ticket of [...state.waiters.keys()]) fail(limiter, state, ticket, SHUTDOWN);
+}
+
+/** The waiters of a slot in arrival order, as entries of the original's queue. */
+function waitersOf(state, slot) {
+  if (slot < 0) return [];
+  return [...state.waiters.values()]
+    .filter((waiter) => waiter.slot === slot)
+    .map(({ tokens, resolve, reject, queuedAt }) => ({ tokens, resolve, reject, timeout: state.timer, queuedAt }));
+}
+
+module.exports = { arm, refuse, rejectAll, serve, stateOf, textOf, wait, waitersOf, ABORTED, SHUTDOWN };
