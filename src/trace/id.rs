@@ -1,0 +1,97 @@
+//! Ids of traces (32 hex digits) and spans (16), from the operating system's random generator.
+//!
+//! They are handed out in blocks: one string that JavaScript cuts up. A piece keeps its whole block alive, so a block
+//! is a few kilobytes at most.
+
+use super::sampler::Sampler;
+
+/// Traces in a block.
+pub const TRACES: usize = 64;
+/// Hex digits of a trace id and of its root span's id, side by side in a trace block.
+pub const TRACE_DIGITS: usize = 32;
+/// Hex digits of a span id.
+pub const SPAN_DIGITS: usize = 16;
+/// Spans in a block.
+pub const SPANS: usize = 256;
+
+/// The operating system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no random bytes: {0}")]
+pub struct NoRandomness(String);
+
+impl crate::error::Coded for NoRandomness {
+    fn code(&self) -> crate::error::Code {
+        crate::error::Code::Io
+    }
+
+    fn retryable(&self) -> bool {
+        true
+    }
+}
+
+/// A block of trace ids: [`TRACES`] times the id of a trace, then as many digits `1` or `0` that say which of them
+/// the sampler takes.
+pub fn trace_block(sampler: Sampler) -> Result<String, NoRandomness> {
+    let mut block = hex_ids::<{ TRACES * TRACE_DIGITS / 2 }>(TRACE_DIGITS)?;
+    for index in 0..TRACES {
+        let taken = sampler.takes(&block[index * TRACE_DIGITS..(index + 1) * TRACE_DIGITS]);
+        block.push(if taken { '1' } else { '0' });
+    }
+    Ok(block)
+}
+
+/// A block of span ids: [`SPANS`] times 16 digits.
+pub fn span_block() -> Result<String, NoRandomness> {
+    hex_ids::<{ SPANS * SPAN_DIGITS / 2 }>(SPAN_DIGITS)
+}
+
+/// `BYTES` random bytes as hex, cut into ids of `digits` digits, none of which is all zero.
+fn hex_ids<const BYTES: usize>(digits: usize) -> Result<String, NoRandomness> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
+    Ok(encode(&mut bytes, digits))
+}
+
+fn encode(bytes: &mut [u8], digits: usize) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2 + TRACES);
+    for id in bytes.chunks_exact_mut(digits / 2) {
+        // An id of zeros means "no id" to W3C and OpenTelemetry. One in 2^64 draws: any other value will do.
+        if id.iter().all(|&byte| byte == 0) {
+            id.fill(1);
+        }
+        text.extend(id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(HEX[usize::from(digit)])));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_hex_and_never_repeat() {
+        let (traces, spans) = (trace_block(Sampler::new(1.0)).unwrap(), span_block().unwrap());
+        assert_eq!(traces.len(), TRACES * (TRACE_DIGITS + 1));
+        assert_eq!(spans.len(), SPANS * SPAN_DIGITS);
+        assert!(traces.bytes().chain(spans.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+        let ids: HashSet<_> = (0..SPANS).map(|index| &spans[index * SPAN_DIGITS..(index + 1) * SPAN_DIGITS]).collect();
+        assert_eq!(ids.len(), SPANS);
+    }
+
+    #[test]
+    fn the_decision_for_each_trace_follows_its_ids() {
+        let sampler = Sampler::new(0.5);
+        let block = trace_block(sampler).unwrap();
+        let (ids, flags) = block.split_at(TRACES * TRACE_DIGITS);
+        for (index, flag) in flags.chars().enumerate() {
+            assert_eq!(flag == '1', sampler.takes(&ids[index * TRACE_DIGITS..(index + 1) * TRACE_DIGITS]));
+        }
+    }
+
+    #[test]
+    fn an_id_is_never_zero() {
+        assert_eq!(encode(&mut [0; 16], 16), "01".repeat(16));
+    }
+}
