@@ -32,37 +32,40 @@ impl crate::error::Coded for NoRandomness {
 /// A block of trace ids: [`TRACES`] times the id of a trace, then as many digits `1` or `0` that say which of them
 /// the sampler takes.
 pub fn trace_block(sampler: Sampler) -> Result<String, NoRandomness> {
-    let mut block = hex_ids::<{ TRACES * TRACE_DIGITS / 2 }>(TRACE_DIGITS)?;
-    for index in 0..TRACES {
-        let taken = sampler.takes(&block[index * TRACE_DIGITS..(index + 1) * TRACE_DIGITS]);
-        block.push(if taken { '1' } else { '0' });
-    }
+    let ids: [[u8; TRACE_DIGITS / 2]; TRACES] = random_ids()?;
+    let flags = ids.iter().map(|&id| if sampler.takes_bytes(id) { '1' } else { '0' });
+    let mut block = encode(&ids);
+    block.extend(flags);
     Ok(block)
 }
 
 /// A block of span ids: [`SPANS`] times 16 digits.
 pub fn span_block() -> Result<String, NoRandomness> {
-    hex_ids::<{ SPANS * SPAN_DIGITS / 2 }>(SPAN_DIGITS)
+    let ids: [[u8; SPAN_DIGITS / 2]; SPANS] = random_ids()?;
+    Ok(encode(&ids))
 }
 
-/// `BYTES` random bytes as hex, cut into ids of `digits` digits, none of which is all zero.
-fn hex_ids<const BYTES: usize>(digits: usize) -> Result<String, NoRandomness> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
-    Ok(encode(&mut bytes, digits))
+fn random_ids<const BYTES: usize, const IDS: usize>() -> Result<[[u8; BYTES]; IDS], NoRandomness> {
+    let mut ids = [[0; BYTES]; IDS];
+    getrandom::fill(ids.as_flattened_mut()).map_err(|error| NoRandomness(error.to_string()))?;
+    ids.iter_mut().for_each(never_zero);
+    Ok(ids)
 }
 
-fn encode(bytes: &mut [u8], digits: usize) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2 + TRACES);
-    for id in bytes.chunks_exact_mut(digits / 2) {
-        // An id of zeros means "no id" to W3C and OpenTelemetry. One in 2^64 draws: any other value will do.
-        if id.iter().all(|&byte| byte == 0) {
-            id.fill(1);
-        }
-        text.extend(id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(HEX[usize::from(digit)])));
+/// An id of zeros means "no id" to W3C and OpenTelemetry. One in 2^64 draws: any other value will do.
+fn never_zero<const BYTES: usize>(id: &mut [u8; BYTES]) {
+    if *id == [0; BYTES] {
+        id.fill(1);
     }
-    text
+}
+
+fn encode<const BYTES: usize>(ids: &[[u8; BYTES]]) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = ids.as_flattened();
+    let mut text = Vec::with_capacity(bytes.len() * 2 + TRACES);
+    text.extend(bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]));
+    // Hex digits are ASCII, so nothing is ever replaced.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -92,6 +95,8 @@ mod tests {
 
     #[test]
     fn an_id_is_never_zero() {
-        assert_eq!(encode(&mut [0; 16], 16), "01".repeat(16));
+        let mut id = [0; 8];
+        never_zero(&mut id);
+        assert_eq!(encode(&[id]), "01".repeat(8));
     }
 }

@@ -21,6 +21,11 @@ impl Sampler {
         Self { threshold: ((1.0 - rate.clamp(0.0, 1.0)) * span) as u64 }
     }
 
+    /// Whether the trace with these random bytes for an id is to be exported.
+    pub fn takes_bytes(self, trace_id: [u8; 16]) -> bool {
+        u128::from_be_bytes(trace_id) as u64 & ((1 << BITS) - 1) >= self.threshold
+    }
+
     /// Whether the trace is to be exported.
     pub fn takes(self, trace_id: &str) -> bool {
         random_value(trace_id) >= self.threshold

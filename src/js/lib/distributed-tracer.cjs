@@ -5,19 +5,14 @@
 const { native } = require('../addon.cjs');
 const { performance } = require('node:perf_hooks');
 const { middleware } = require('../trace/middleware.cjs');
-const { Trace } = require('../trace/records.cjs');
+const { TraceMap } = require('../trace/map.cjs');
+const { TraceRecord } = require('../trace/records.cjs');
 const { Recorder, TracerMetrics } = require('../trace/recorder.cjs');
 const { errorOf, text } = require('../trace/text.cjs');
 
-const RECORDER = Symbol('recorder');
-const EVICTION = Symbol('eviction');
-const UNSAMPLED = Symbol('unsampled');
+const STATE = Symbol('state');
 
 const key = (id) => (typeof id === 'string' ? id : text(id));
-const record = (tracer, traceId) => {
-  const trace = tracer.spans.get(key(traceId));
-  return Trace.is(trace) ? trace : undefined;
-};
 
 class DistributedTracer {
   constructor(options = {}) {
@@ -26,137 +21,114 @@ class DistributedTracer {
     this.serviceName = serviceName;
     this.maxSpans = maxSpans;
     this.flushInterval = flushInterval;
-    this.spans = new Map();
+    this.spans = new TraceMap();
     this.metrics = new TracerMetrics(recorder);
     const hidden = { writable: true, configurable: true, enumerable: false };
+    // Off what JSON.stringify, spreading and the console see.
     Object.defineProperties(this, {
-      [RECORDER]: { ...hidden, value: recorder },
-      // The oldest traces of `map`, as far as they are evicted already.
-      [EVICTION]: { ...hidden, value: { map: this.spans, oldest: null } },
-      // The unsampled traces that ended last and are still complete.
-      [UNSAMPLED]: { ...hidden, value: { traces: [], at: 0, started: 0 } },
-      // A timer is a cyclic object: kept off what JSON.stringify and the console see.
+      [STATE]: { ...hidden, value: new State(recorder, this.spans) },
       flushTimer: { ...hidden, value: null },
     });
     this.startFlushTimer();
   }
 
   get samplingRate() {
-    return this[RECORDER].config.samplingRate;
+    return this[STATE].recorder.config.samplingRate;
   }
 
   set samplingRate(rate) {
-    this[RECORDER].setSamplingRate(rate);
+    this[STATE].recorder.setSamplingRate(rate);
   }
 
   generateId(kind) {
-    return kind === 'trace' ? this[RECORDER].traceId() : this[RECORDER].spanId();
+    return kind === 'trace' ? this[STATE].recorder.traceId() : this[STATE].recorder.spanId();
   }
 
   startTrace(traceId = null, parentSpanId = null, options = undefined) {
-    const recorder = this[RECORDER];
+    const { recorder, traces } = this[STATE];
     const now = performance.now();
     const id = key(traceId || this.generateId('trace') || recorder.traceId());
     const spanId = key(this.generateId('span') || recorder.spanId());
     const parent = parentSpanId ? key(parentSpanId) : null;
+    const wall = Date.now();
     const drawn = id === recorder.lastTraceId;
-    this[UNSAMPLED].started += 1;
+    this[STATE].started += 1;
     if (!drawn || traceId) {
-      const known = this.spans.get(id);
-      if (Trace.is(known)) {
-        const restarted = !Trace.isOpen(known) || known.remoteParent;
-        Trace.restart(known, spanId, parent, Date.now(), now);
-        if (restarted) {
-          // To the end of the line: the map is ordered by start.
-          this.spans.delete(id);
-          this.spans.set(id, known);
-        }
+      const known = traces.record(id);
+      if (known !== undefined) {
+        if (known.restart(spanId, parent, wall, now)) traces.renew(known);
         return { traceId: id, spanId: known.spanId };
       }
     }
     const sampled = options?.sampled ?? (drawn ? recorder.lastSampled : recorder.samples(id));
-    keep(this, new Trace(id, spanId, parent, this.serviceName, sampled === true, Date.now(), now));
+    traces.keep(new TraceRecord(id, spanId, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
     return { traceId: id, spanId };
   }
 
   startSpan(traceId, operationName, parentSpanId = null) {
-    const recorder = this[RECORDER];
+    const { recorder, traces } = this[STATE];
     const spanId = key(this.generateId('span') || recorder.spanId());
     if (!traceId) return spanId;
     const now = performance.now();
     const id = key(traceId);
     const parent = parentSpanId ? key(parentSpanId) : null;
-    let trace = this.spans.get(id);
-    if (!Trace.is(trace)) {
+    let trace = traces.record(id);
+    if (trace === undefined) {
       // The trace was started elsewhere, or here and evicted since: this service's part of it is kept all the same.
       const root = parent ?? recorder.spanId();
-      trace = new Trace(id, root, null, this.serviceName, recorder.samples(id), Date.now(), now);
-      Trace.markRemote(trace, now);
-      keep(this, trace);
+      trace = new TraceRecord(id, root, null, this.serviceName, recorder.samples(id), Date.now(), now);
+      trace.remote = true;
+      traces.keep(trace, this.maxSpans);
     }
     const operation = operationName === undefined || typeof operationName === 'string' ? operationName : text(operationName);
-    Trace.addSpan(trace, spanId, operation, parent, now, recorder.config.maxSpansPerTrace);
+    trace.addSpan(spanId, parent, operation, now, recorder.config.maxSpansPerTrace);
     return spanId;
   }
 
   endSpan(traceId, spanId, status = 'success', metadata = {}) {
-    const trace = record(this, traceId);
+    const trace = this[STATE].traces.record(key(traceId));
     if (trace === undefined) return;
     const now = performance.now();
-    const span = Trace.endSpan(trace, key(spanId), now, key(status), metadata);
-    if (span !== undefined) measure(this, span, now);
+    const span = trace.endSpan(key(spanId), now, key(status), metadata);
+    if (span !== undefined) measure(this, span, trace, now);
   }
 
   endTrace(traceId, status = 'success', metadata = {}) {
-    const trace = record(this, traceId);
+    const trace = this[STATE].traces.record(key(traceId));
     if (trace === undefined) return;
     const now = performance.now();
-    if (!Trace.end(trace, now, key(status), metadata)) return;
-    if (!trace.sampled) retire(this, trace);
-    measure(this, trace, now);
+    if (!trace.end(now, key(status), metadata)) return;
+    if (!trace.sampled) this[STATE].retire(trace);
+    measure(this, trace, trace, now);
   }
 
   addTag(traceId, name, value) {
-    const trace = record(this, traceId);
-    if (trace !== undefined) Trace.addTag(trace, key(name), value, this[RECORDER].config.maxTagsPerTrace);
+    const { recorder, traces } = this[STATE];
+    traces.record(key(traceId))?.addTag(key(name), value, recorder.config.maxTagsPerTrace);
   }
 
   addLog(traceId, message, level = 'info') {
-    const trace = record(this, traceId);
-    if (trace === undefined) return;
-    Trace.addLog(trace, { timestamp: Date.now(), level, message }, this[RECORDER].config.maxLogsPerTrace);
+    const { recorder, traces } = this[STATE];
+    traces.record(key(traceId))?.addLog({ timestamp: Date.now(), level, message }, recorder.config.maxLogsPerTrace);
   }
 
   getTrace(traceId) {
-    return this.spans.get(key(traceId)) ?? null;
+    return this[STATE].traces.get(key(traceId)) ?? null;
   }
 
   recordMetrics(span) {
     if (typeof span !== 'object' || span === null) return;
-    const recorder = this[RECORDER];
-    const { operationName } = span;
-    const failed = span.status !== 'success';
     const duration = typeof span.duration === 'number' ? span.duration : 0;
-    recorder.record(key(operationName || this.serviceName), failed, duration);
-    if (!failed || !Array.isArray(this.metrics?.errors)) return;
-    const { errors } = this.metrics;
-    const { errorsKept, errorText } = recorder.config;
-    if (errors.length >= errorsKept) errors.shift();
-    errors.push({
-      timestamp: new Date().toISOString(),
-      span: span.spanId,
-      operation: operationName,
-      error: errorOf(span.metadata, errorText),
-    });
+    count(this, span.operationName, span.status, duration, span.spanId, span.metadata);
   }
 
   getMetrics() {
-    const recorder = this[RECORDER];
+    const { recorder, traces, started } = this[STATE];
     const { count, averageLatency, errorRate, throughput, avgLatencyMs, p50Ms, p95Ms, p99Ms } = recorder.summary();
-    const { errors } = this.metrics;
+    const errors = this.metrics?.errors;
     return {
       service: this.serviceName,
-      activeTraces: this.spans.size,
+      activeTraces: traces.size,
       totalRequests: count,
       averageLatency,
       errorRate,
@@ -164,8 +136,8 @@ class DistributedTracer {
       // Not by assignment: an operation may be called `__proto__`.
       requests: Object.fromEntries(recorder.requests()),
       recentErrors: Array.isArray(errors) ? errors.slice(-recorder.config.errorsShown) : [],
-      totalTraces: this[UNSAMPLED].started,
-      retainedTraces: this.spans.size,
+      totalTraces: started,
+      retainedTraces: traces.size,
       avgLatencyMs,
       p50Ms,
       p95Ms,
@@ -175,20 +147,15 @@ class DistributedTracer {
   }
 
   cleanup(maxAge = undefined) {
-    const recorder = this[RECORDER];
+    const { recorder, traces } = this[STATE];
     recorder.drain();
-    this[EVICTION].oldest = null;
     const { maxAgeMs, maxOpenMs } = recorder.config;
     const age = typeof maxAge === 'number' ? maxAge : maxAgeMs;
     const now = performance.now();
-    const newest = now - Math.min(age, maxOpenMs);
-    for (const [id, trace] of this.spans) {
-      if (!Trace.is(trace)) continue;
-      // Ordered by start: what follows is younger still.
-      if (Trace.began(trace) > newest) break;
-      const ended = Trace.endedFor(trace, now);
-      if (ended === undefined ? now - Trace.began(trace) > maxOpenMs : ended > age) this.spans.delete(id);
-    }
+    traces.sweep(now - Math.min(age, maxOpenMs), (trace) => {
+      const ended = trace.endedFor(now);
+      return ended === undefined ? now - trace.began > maxOpenMs : ended > age;
+    });
   }
 
   startFlushTimer() {
@@ -206,59 +173,71 @@ class DistributedTracer {
   shutdown() {
     clearInterval(this.flushTimer);
     this.flushTimer = null;
-    this[RECORDER].drain();
-    this.spans.clear();
-    this[UNSAMPLED].traces = [];
-    this[EVICTION].oldest = null;
+    const state = this[STATE];
+    state.recorder.drain();
+    state.traces.clear();
+    state.unsampled = [];
+    state.next = 0;
   }
 
   traceparent(traceId, spanId = undefined) {
-    const trace = record(this, traceId);
+    const trace = this[STATE].traces.record(key(traceId));
     return native.traceparentFormat(key(traceId), key(spanId ?? trace?.spanId ?? ''), trace?.sampled ?? false);
   }
 
   middleware(options = {}) {
-    return middleware(this, options);
+    return middleware(this, this[STATE].traces, options);
   }
 }
 
-/** Retains a new trace and evicts the oldest beyond `maxSpans`. */
-function keep(tracer, trace) {
-  const { spans } = tracer;
-  spans.set(trace.traceId, trace);
-  if (spans.size <= tracer.maxSpans) return;
-  const eviction = tracer[EVICTION];
-  // One iterator stays at the front of the map: a new one would walk over the holes of earlier evictions each time.
-  if (eviction.oldest === null || eviction.map !== spans) {
-    eviction.map = spans;
-    eviction.oldest = spans.keys();
+/** What a tracer holds beside its public fields. */
+class State {
+  constructor(recorder, traces) {
+    this.recorder = recorder;
+    this.traces = traces;
+    this.started = 0;
+    // The unsampled traces that ended last: those that are still readable.
+    this.unsampled = [];
+    this.next = 0;
   }
-  while (spans.size > tracer.maxSpans) {
-    const { value, done } = eviction.oldest.next();
-    if (done) {
-      eviction.oldest = null;
-      return;
-    }
-    spans.delete(value);
+
+  /** Takes an ended unsampled trace in and lets go of one that ended long before it. */
+  retire(trace) {
+    const earlier = this.unsampled[this.next];
+    this.unsampled[this.next] = trace;
+    this.next = this.next + 1 === this.recorder.config.unsampledKept ? 0 : this.next + 1;
+    if (earlier !== undefined && !earlier.isOpen) this.traces.forget(earlier);
   }
 }
 
-/** Keeps the latest unsampled traces complete, for callers that read them after the end, and outlines the others. */
-function retire(tracer, trace) {
-  const unsampled = tracer[UNSAMPLED];
-  const { traces, at } = unsampled;
-  const earlier = traces[at];
-  traces[at] = trace;
-  unsampled.at = at + 1 === tracer[RECORDER].config.completeUnsampled ? 0 : at + 1;
-  if (earlier === undefined || earlier === trace || Trace.isOpen(earlier)) return;
-  if (tracer.spans.get(earlier.traceId) === earlier) tracer.spans.set(earlier.traceId, Trace.outline(earlier));
-}
+const { recordMetrics } = DistributedTracer.prototype;
 
-function measure(tracer, ended, now) {
-  const recorder = tracer[RECORDER];
+/** Counts what ended; through the hook, with the live object, when somebody has patched it. */
+function measure(tracer, ended, trace, now) {
+  const { recorder } = tracer[STATE];
   recorder.endedAt = now;
-  tracer.recordMetrics(ended);
+  if (tracer.recordMetrics === recordMetrics) {
+    count(tracer, ended.operation, ended.status, ended.duration / 1e3, ended.spanId ?? ended.id, ended.metadata);
+  } else {
+    tracer.recordMetrics(ended.object(trace));
+  }
   recorder.endedAt = 0;
+}
+
+function count(tracer, operation, status, duration, spanId, metadata) {
+  const { recorder } = tracer[STATE];
+  const failed = status !== 'success';
+  recorder.record(key(operation || tracer.serviceName), failed, duration);
+  const errors = tracer.metrics?.errors;
+  if (!failed || !Array.isArray(errors)) return;
+  const { errorsKept, errorText } = recorder.config;
+  if (errors.length >= errorsKept) errors.shift();
+  errors.push({
+    timestamp: new Date().toISOString(),
+    span: spanId,
+    operation,
+    error: errorOf(metadata, errorText),
+  });
 }
 
 exports.DistributedTracer = DistributedTracer;

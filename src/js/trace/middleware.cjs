@@ -4,19 +4,18 @@
 
 const { native } = require('../addon.cjs');
 const { errorMonitor } = require('node:events');
-const { Trace } = require('./records.cjs');
 
 const PATH_CHARS = 256;
 /** A part of a mount path that names one thing of many. */
 const NAMES_ONE = /^(\d+|[0-9a-f]{8,}(-[0-9a-f]{4,})*)$/i;
 
-function middleware(tracer, { name, ignore } = {}) {
+function middleware(tracer, traces, { name, ignore } = {}) {
   for (const [option, value] of Object.entries({ name, ignore })) {
     if (value !== undefined && typeof value !== 'function') throw new TypeError(`option "${option}" must be a function`);
   }
   return function trace(req, res, next) {
     try {
-      if (!ignore?.(req)) follow(tracer, req, res, name);
+      if (!ignore?.(req)) follow(tracer, traces, req, res, name);
     } catch {
       // The request goes on untraced.
     }
@@ -24,10 +23,10 @@ function middleware(tracer, { name, ignore } = {}) {
   };
 }
 
-function follow(tracer, req, res, name) {
+function follow(tracer, traces, req, res, name) {
   const header = req.headers?.traceparent;
   const upstream = typeof header === 'string' ? native.traceparentParse(header) : undefined;
-  const request = start(tracer, req, upstream);
+  const request = start(tracer, traces, req, upstream);
   const { traceId, spanId } = request;
   req.trace = { traceId, spanId };
 
@@ -36,7 +35,8 @@ function follow(tracer, req, res, name) {
     if (ended) return;
     ended = true;
     try {
-      finish(tracer, request, operation(req, name), res.statusCode, error);
+      traces.record(traceId)?.name(spanId, operation(req, name));
+      finish(tracer, request, res.statusCode, error);
     } catch {
       // A patched method threw; the response is out already.
     }
@@ -47,11 +47,11 @@ function follow(tracer, req, res, name) {
   res.once(errorMonitor, (error) => end(error?.message || 'response error'));
 }
 
-function start(tracer, req, upstream) {
+function start(tracer, traces, req, upstream) {
   const method = req.method || 'GET';
   if (upstream !== undefined) {
     const [traceId, parentSpanId, sampled] = upstream;
-    if (tracer.getTrace(traceId)?.status === 'in-progress') {
+    if (traces.record(traceId)?.isOpen) {
       // The service called itself, or was called twice within one trace: a span of it, not its end.
       return { traceId, spanId: tracer.startSpan(traceId, method, parentSpanId), isSpan: true };
     }
@@ -68,12 +68,9 @@ function tag(tracer, req, method, { traceId, spanId }) {
   return { traceId, spanId, isSpan: false };
 }
 
-function finish(tracer, { traceId, spanId, isSpan }, operationName, statusCode, error) {
+function finish(tracer, { traceId, spanId, isSpan }, statusCode, error) {
   const failed = error !== undefined || statusCode >= 500;
   const metadata = failed ? { statusCode, error: error ?? `HTTP ${statusCode}` } : { statusCode };
-  const trace = tracer.getTrace(traceId);
-  const record = isSpan && Trace.is(trace) ? Trace.findSpan(trace, spanId) : trace;
-  if (record?.status === 'in-progress') record.operationName = operationName;
   if (isSpan) {
     tracer.endSpan(traceId, spanId, failed ? 'error' : 'success', metadata);
   } else {

@@ -1,214 +1,262 @@
 'use strict';
-// Traces and spans as callers read them: live objects with public fields. What only the tracer needs (the monotonic
-// start, whether it is open) is private, so that it shows neither in JSON nor on the console.
+// What the tracer keeps of traces and spans: small flat records, and the live objects that callers read, made from a
+// record the first time somebody asks for it and kept in step with it from then on. Most traces are never looked at,
+// and what survives young garbage collections is most of a tracer's cost.
+//
+// Times are whole microseconds since the trace began, which V8 keeps without a box; -1 means "still open".
 
 const IN_PROGRESS = 'in-progress';
-/** From this many spans on, a trace finds them through a Map. */
+const OPEN = -1;
+/** From this many spans on, a trace finds them through a Map instead of a list. */
 const INDEXED_FROM = 32;
 /** How many of the oldest spans are looked at for an ended one that can go first. */
 const DROP_WINDOW = 8;
 
-const rounded = (millis) => Math.round(millis * 1e3) / 1e3;
+const micros = (millis) => Math.round(millis * 1e3);
 
-class Span {
-  #began;
-  #open = true;
-
-  constructor(spanId, traceId, parentSpanId, operationName, startTime, began) {
-    this.spanId = spanId;
-    this.traceId = traceId;
-    this.parentSpanId = parentSpanId;
-    this.operationName = operationName;
-    this.startTime = startTime;
-    this.duration = null;
-    this.status = IN_PROGRESS;
-    this.tags = {};
-    this.logs = [];
-    this.#began = began;
-  }
-
-  static isOpen(span) {
-    return #open in span && span.#open;
-  }
-
-  /** Ends the span, unless it was ended before: the first end wins. */
-  static end(span, now, status, metadata) {
-    if (!span.#open) return false;
-    span.#open = false;
-    span.duration = rounded(now - span.#began);
-    span.status = status;
-    span.endTime = Math.round(span.startTime + span.duration);
-    span.metadata = metadata;
-    return true;
+/** `__proto__` by assignment would set the prototype. */
+function define(object, key, value) {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  } else {
+    object[key] = value;
   }
 }
 
-class Trace {
-  #began;
-  #open = true;
-  #touched = 0;
-  #openSpans = 0;
-  #tags = 0;
-  #index = null;
-
-  constructor(traceId, spanId, parentSpanId, service, sampled, startTime, began) {
-    this.traceId = traceId;
-    this.spanId = spanId;
-    this.parentSpanId = parentSpanId;
-    this.startTime = startTime;
-    this.duration = null;
-    this.service = service;
+class SpanRecord {
+  constructor(id, parent, operation, start, previous) {
+    this.id = id;
+    this.parent = parent;
+    this.operation = operation;
+    this.start = start;
+    this.duration = OPEN;
     this.status = IN_PROGRESS;
-    this.tags = {};
-    this.logs = [];
-    this.spans = [];
+    this.metadata = undefined;
+    this.previous = previous;
+    this.live = null;
+  }
+
+  object(trace) {
+    if (this.live !== null) return this.live;
+    this.live = {
+      spanId: this.id,
+      traceId: trace.id,
+      parentSpanId: this.parent,
+      operationName: this.operation,
+      // The wall clock is read once for a trace, so a step of it in between does not tear the trace apart.
+      startTime: Math.floor(trace.wall + this.start / 1e3),
+      duration: null,
+      status: IN_PROGRESS,
+      tags: {},
+      logs: [],
+    };
+    if (this.duration !== OPEN) showEnd(this);
+    return this.live;
+  }
+}
+
+class TraceRecord {
+  constructor(id, spanId, parent, service, sampled, wall, began) {
+    this.id = id;
+    this.spanId = spanId;
+    this.parent = parent;
+    this.service = service;
     this.sampled = sampled;
-    this.#began = began;
+    this.wall = wall;
+    this.began = began;
+    this.duration = OPEN;
+    this.status = IN_PROGRESS;
+    this.metadata = undefined;
+    this.operation = undefined;
+    this.tags = null;
+    this.tagCount = 0;
+    this.logs = null;
+    /** The newest span; older ones follow through `previous`. */
+    this.newest = null;
+    /** Span id → span, in the order of their start, once there are many. */
+    this.index = null;
+    this.spanCount = 0;
+    this.openSpans = 0;
+    /** Microseconds from the beginning to the last thing that happened. */
+    this.touched = 0;
+    /** The part of a trace that was started elsewhere, or here before it was evicted. */
+    this.remote = false;
+    this.live = null;
   }
 
-  /** Whether a value out of the public `spans` map is a record of ours. */
-  static is(value) {
-    return typeof value === 'object' && value !== null && #open in value;
+  /** The live object. */
+  object() {
+    if (this.live !== null) return this.live;
+    this.live = {
+      traceId: this.id,
+      spanId: this.spanId,
+      parentSpanId: this.parent,
+      startTime: this.wall,
+      duration: null,
+      service: this.service,
+      status: IN_PROGRESS,
+      tags: (this.tags ??= {}),
+      logs: (this.logs ??= []),
+      spans: this.spans().map((span) => span.object(this)),
+      sampled: this.sampled,
+    };
+    if (this.operation !== undefined) this.live.operationName = this.operation;
+    if (this.remote) this.live.remoteParent = true;
+    if (this.duration !== OPEN) showEnd(this);
+    return this.live;
   }
 
-  static isOpen(trace) {
-    return trace.#open;
+  /** The spans, oldest first. */
+  spans() {
+    if (this.index !== null) return [...this.index.values()];
+    const spans = [];
+    for (let span = this.newest; span !== null; span = span.previous) spans.push(span);
+    return spans.reverse();
   }
 
-  static began(trace) {
-    return trace.#began;
+  find(spanId) {
+    if (this.index !== null) return this.index.get(spanId);
+    let span = this.newest;
+    while (span !== null && span.id !== spanId) span = span.previous;
+    return span ?? undefined;
   }
 
-  /** Milliseconds since the trace ended or, for one that is open, `undefined`. */
-  static endedFor(trace, now) {
-    if (!trace.#open) return now - trace.#touched;
-    // The part of somebody else's trace: nobody here ends it, so it is over when its spans are.
-    return trace.remoteParent && trace.#openSpans === 0 ? now - trace.#touched : undefined;
+  addSpan(spanId, parent, operation, now, most) {
+    this.touched = micros(now - this.began);
+    if (this.spanCount >= most) this.dropSpan();
+    const span = new SpanRecord(spanId, parent, operation, this.touched, this.index === null ? this.newest : null);
+    this.spanCount += 1;
+    this.openSpans += 1;
+    if (this.index !== null) {
+      this.index.set(spanId, span);
+    } else {
+      this.newest = span;
+      if (this.spanCount >= INDEXED_FROM) this.buildIndex();
+    }
+    if (this.live !== null && Array.isArray(this.live.spans)) this.live.spans.push(span.object(this));
   }
 
-  /** Marks the record as the part of a trace that was started elsewhere, or here before it was evicted. */
-  static markRemote(trace, now) {
-    trace.remoteParent = true;
-    trace.#touched = now;
-  }
-
-  /** Starts a known trace once more: its spans, tags and logs stay, its clock starts anew. */
-  static restart(trace, spanId, parentSpanId, startTime, now) {
-    if (parentSpanId !== null) trace.parentSpanId = parentSpanId;
-    if (trace.#open && !trace.remoteParent) return;
-    if (!trace.#open) trace.spanId = spanId;
-    delete trace.remoteParent;
-    delete trace.endTime;
-    delete trace.metadata;
-    trace.#open = true;
-    trace.#began = now;
-    trace.startTime = startTime;
-    trace.duration = null;
-    trace.status = IN_PROGRESS;
-  }
-
-  /** Ends the trace, unless it was ended before: the first end wins. */
-  static end(trace, now, status, metadata) {
-    if (!trace.#open) return false;
-    trace.#open = false;
-    trace.#touched = now;
-    trace.duration = rounded(now - trace.#began);
-    trace.status = status;
-    trace.endTime = Math.round(trace.startTime + trace.duration);
-    trace.metadata = metadata;
-    return true;
-  }
-
-  static addSpan(trace, spanId, operationName, parentSpanId, now, most) {
-    // The wall clock is read once for a trace, so a step of it in between does not tear the trace apart.
-    const startTime = Math.floor(trace.startTime + (now - trace.#began));
-    const span = new Span(spanId, trace.traceId, parentSpanId, operationName, startTime, now);
-    const { spans } = trace;
-    if (!Array.isArray(spans)) return;
-    if (spans.length >= most) trace.#dropSpan(spans);
-    spans.push(span);
-    trace.#openSpans += 1;
-    if (trace.#index !== null) trace.#index.set(spanId, span);
-    else if (spans.length >= INDEXED_FROM) trace.#index = new Map(spans.map((each) => [each?.spanId, each]));
+  buildIndex() {
+    const spans = this.spans();
+    this.index = new Map(spans.map((span) => [span.id, span]));
+    for (const span of spans) span.previous = null;
+    this.newest = null;
+    this.spanCount = this.index.size;
   }
 
   /** Makes room: an ended span among the oldest goes first, so that one still open can be measured. */
-  #dropSpan(spans) {
-    let at = 0;
-    for (let index = 0; index < Math.min(DROP_WINDOW, spans.length); index += 1) {
-      if (Span.isOpen(spans[index])) continue;
-      at = index;
-      break;
+  dropSpan() {
+    if (this.index === null) this.buildIndex();
+    let oldest;
+    let looked = 0;
+    for (const span of this.index.values()) {
+      oldest ??= span;
+      if (span.duration !== OPEN) oldest = span;
+      looked += 1;
+      if (span.duration !== OPEN || looked === DROP_WINDOW) break;
     }
-    const dropped = at === 0 ? spans.shift() : spans.splice(at, 1)[0];
-    if (Span.isOpen(dropped)) this.#openSpans -= 1;
-    this.#index?.delete(dropped.spanId);
+    if (oldest === undefined) return;
+    this.index.delete(oldest.id);
+    this.spanCount = this.index.size;
+    if (oldest.duration === OPEN) this.openSpans -= 1;
+    const shown = this.live?.spans;
+    if (Array.isArray(shown) && shown.includes(oldest.live)) shown.splice(shown.indexOf(oldest.live), 1);
   }
 
-  /** Ends a span and returns it, if there is such a span and it was open. */
-  static endSpan(trace, spanId, now, status, metadata) {
-    const span = trace.#find(spanId);
-    if (span === undefined || !Span.end(span, now, status, metadata)) return undefined;
-    trace.#openSpans -= 1;
-    if (trace.#open) trace.#touched = now;
+  /** Ends a span and returns it, if there is such a span and it was open: the first end wins. */
+  endSpan(spanId, now, status, metadata) {
+    const span = this.find(spanId);
+    if (span === undefined || span.duration !== OPEN) return undefined;
+    const at = micros(now - this.began);
+    // The clock of a trace that was started once more began anew.
+    span.duration = Math.max(at - span.start, 0);
+    span.status = status;
+    span.metadata = metadata;
+    this.openSpans -= 1;
+    if (this.duration === OPEN) this.touched = at;
+    if (span.live !== null) showEnd(span);
     return span;
   }
 
-  static findSpan(trace, spanId) {
-    return trace.#find(spanId);
+  /** Ends the trace, unless it was ended before: the first end wins. */
+  end(now, status, metadata) {
+    if (this.duration !== OPEN) return false;
+    this.duration = this.touched = micros(now - this.began);
+    this.status = status;
+    this.metadata = metadata;
+    if (this.live !== null) showEnd(this);
+    return true;
   }
 
-  #find(spanId) {
-    if (this.#index !== null) return this.#index.get(spanId);
-    const { spans } = this;
-    if (!Array.isArray(spans)) return undefined;
-    for (let index = spans.length - 1; index >= 0; index -= 1) {
-      const span = spans[index];
-      if (span?.spanId === spanId && span instanceof Span) return span;
+  get isOpen() {
+    return this.duration === OPEN;
+  }
+
+  /** Milliseconds since the trace was over, `undefined` while it is not. */
+  endedFor(now) {
+    // Nobody here ends somebody else's trace: this part of it is over when its spans are.
+    const over = this.duration !== OPEN || (this.remote && this.openSpans === 0);
+    return over ? now - this.began - this.touched / 1e3 : undefined;
+  }
+
+  /**
+   * Starts a known trace once more. One that is open goes on as it is; else its spans, tags and logs stay and its
+   * clock starts anew. Says whether it did.
+   */
+  restart(spanId, parent, wall, now) {
+    const { live } = this;
+    if (parent !== null) this.parent = parent;
+    if (live !== null) live.parentSpanId = this.parent;
+    if (this.duration === OPEN && !this.remote) return false;
+    if (this.duration !== OPEN) this.spanId = spanId;
+    // Spans keep the distance to the beginning they had; those still open go on from the new one.
+    for (const span of this.spans()) {
+      const startTime = this.wall + span.start / 1e3;
+      span.object(this).startTime = Math.floor(startTime);
+      span.start -= micros(now - this.began);
     }
-    return undefined;
+    this.remote = false;
+    this.duration = OPEN;
+    this.status = IN_PROGRESS;
+    this.wall = wall;
+    this.began = now;
+    this.touched = 0;
+    if (live === null) return true;
+    Object.assign(live, { spanId: this.spanId, startTime: wall, duration: null, status: IN_PROGRESS });
+    for (const gone of ['remoteParent', 'endTime', 'metadata']) delete live[gone];
+    return true;
   }
 
-  static addTag(trace, key, value, most) {
-    const { tags } = trace;
-    if (typeof tags !== 'object' || tags === null) return;
+  addTag(key, value, most) {
+    const tags = (this.tags ??= {});
     if (!Object.prototype.hasOwnProperty.call(tags, key)) {
-      if (trace.#tags >= most) return;
-      trace.#tags += 1;
-      if (key === '__proto__') {
-        Object.defineProperty(tags, key, { value, writable: true, enumerable: true, configurable: true });
-        return;
-      }
+      if (this.tagCount >= most) return;
+      this.tagCount += 1;
     }
-    tags[key] = value;
+    define(tags, key, value);
   }
 
-  static addLog(trace, log, most) {
-    const { logs } = trace;
-    if (!Array.isArray(logs)) return;
+  addLog(log, most) {
+    const logs = (this.logs ??= []);
     if (logs.length >= most) logs.shift();
     logs.push(log);
   }
 
-  /** A copy of an ended trace without spans, tags, logs and metadata. */
-  static outline(trace) {
-    const copy = new Trace(
-      trace.traceId,
-      trace.spanId,
-      trace.parentSpanId,
-      trace.service,
-      trace.sampled,
-      trace.startTime,
-      trace.#began,
-    );
-    copy.#open = false;
-    copy.#touched = trace.#touched;
-    copy.duration = trace.duration;
-    copy.status = trace.status;
-    copy.endTime = trace.endTime;
-    copy.metadata = {};
-    return copy;
+  /** Names the trace itself, or one of its spans. */
+  name(spanId, operation) {
+    const named = spanId === this.spanId ? this : this.find(spanId);
+    if (named === undefined || named.duration !== OPEN) return;
+    named.operation = operation;
+    if (named.live !== null) named.live.operationName = operation;
   }
 }
 
-module.exports = { Span, Trace };
+function showEnd(record) {
+  const { live } = record;
+  live.duration = record.duration / 1e3;
+  live.status = record.status;
+  live.endTime = Math.round(live.startTime + live.duration);
+  live.metadata = record.metadata;
+}
+
+module.exports = { TraceRecord };
