@@ -82,6 +82,10 @@ class TraceRecord {
     /** The part of a trace that was started elsewhere, or here before it was evicted. */
     this.remote = false;
     this.live = null;
+    // Links of the map that holds the record.
+    this.chained = null;
+    this.older = null;
+    this.newer = null;
   }
 
   /** The live object. */
