@@ -53,7 +53,7 @@ impl TracerConfig {
     /// How many of them the metrics show.
     pub const ERRORS_SHOWN: u32 = 10;
     /// How many unsampled traces stay readable after their end; nothing will ever be exported of them.
-    pub const UNSAMPLED_KEPT: u32 = 256;
+    pub const UNSAMPLED_KEPT: u32 = 1_024;
     /// Characters of an error's text that are kept.
     pub const ERROR_TEXT: u32 = 1_024;
 
