@@ -13,6 +13,8 @@ const { errorOf, text } = require('../trace/text.cjs');
 const STATE = Symbol('state');
 
 const key = (id) => (typeof id === 'string' ? id : text(id));
+/** `null` for everything that is no id, such as an empty array, whose text is empty. */
+const given = (id) => (id && key(id)) || null;
 
 class DistributedTracer {
   constructor(options = {}) {
@@ -47,13 +49,14 @@ class DistributedTracer {
   startTrace(traceId = null, parentSpanId = null, options = undefined) {
     const { recorder, traces } = this[STATE];
     const now = performance.now();
-    const id = key(traceId || this.generateId('trace') || recorder.traceId());
-    const spanId = key(this.generateId('span') || recorder.spanId());
-    const parent = parentSpanId ? key(parentSpanId) : null;
+    const asked = given(traceId);
+    const id = asked ?? given(this.generateId('trace')) ?? recorder.traceId();
+    const spanId = given(this.generateId('span')) ?? recorder.spanId();
+    const parent = given(parentSpanId);
     const wall = Date.now();
     const drawn = id === recorder.lastTraceId;
     this[STATE].started += 1;
-    if (!drawn || traceId) {
+    if (!drawn || asked !== null) {
       const known = traces.record(id);
       if (known !== undefined) {
         if (known.restart(spanId, parent, wall, now)) traces.renew(known);
@@ -67,11 +70,11 @@ class DistributedTracer {
 
   startSpan(traceId, operationName, parentSpanId = null) {
     const { recorder, traces } = this[STATE];
-    const spanId = key(this.generateId('span') || recorder.spanId());
-    if (!traceId) return spanId;
+    const spanId = given(this.generateId('span')) ?? recorder.spanId();
+    const id = given(traceId);
+    if (id === null) return spanId;
     const now = performance.now();
-    const id = key(traceId);
-    const parent = parentSpanId ? key(parentSpanId) : null;
+    const parent = given(parentSpanId);
     let trace = traces.record(id);
     if (trace === undefined) {
       // The trace was started elsewhere, or here and evicted since: this service's part of it is kept all the same.
@@ -118,8 +121,15 @@ class DistributedTracer {
 
   recordMetrics(span) {
     if (typeof span !== 'object' || span === null) return;
-    const duration = typeof span.duration === 'number' ? span.duration : 0;
-    count(this, span.operationName, span.status, duration, span.spanId, span.metadata);
+    let read;
+    try {
+      const { operationName, status, duration, spanId, metadata } = span;
+      read = [operationName, status, typeof duration === 'number' ? duration : 0, spanId, metadata];
+    } catch {
+      // A getter of the caller's threw: there is nothing to measure.
+      return;
+    }
+    count(this, ...read);
   }
 
   getMetrics() {

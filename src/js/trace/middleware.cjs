@@ -24,11 +24,13 @@ function middleware(tracer, traces, { name, ignore } = {}) {
 }
 
 function follow(tracer, traces, req, res, name) {
+  if (typeof res.once !== 'function') return;
   const header = req.headers?.traceparent;
   const upstream = typeof header === 'string' ? native.traceparentParse(header) : undefined;
   const request = start(tracer, traces, req, upstream);
   const { traceId, spanId } = request;
-  req.trace = { traceId, spanId };
+  // By Reflect: on a request that refuses the property the trace goes on all the same.
+  Reflect.set(req, 'trace', { traceId, spanId });
 
   let ended = false;
   const end = (error) => {

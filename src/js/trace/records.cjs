@@ -14,13 +14,29 @@ const DROP_WINDOW = 8;
 
 const micros = (millis) => Math.round(millis * 1e3);
 
-/** `__proto__` by assignment would set the prototype. */
+/** Sets a property of what a caller may have frozen. */
 function define(object, key, value) {
   if (key === '__proto__') {
-    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+    // By assignment it would set the prototype.
+    Reflect.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   } else {
-    object[key] = value;
+    Reflect.set(object, key, value);
   }
+}
+
+/** Shows changes in a live object; a change to `undefined` takes the property away. */
+function show(live, changes) {
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) Reflect.deleteProperty(live, name);
+    else Reflect.set(live, name, value);
+  }
+}
+
+/** Appends to a live array, if it still is one, and takes the first item away when it is full. */
+function append(array, item, most) {
+  if (!Array.isArray(array) || !Object.isExtensible(array)) return;
+  if (array.length >= most) array.shift();
+  array.push(item);
 }
 
 class SpanRecord {
@@ -137,7 +153,7 @@ class TraceRecord {
       this.newest = span;
       if (this.spanCount >= INDEXED_FROM) this.buildIndex();
     }
-    if (this.live !== null && Array.isArray(this.live.spans)) this.live.spans.push(span.object(this));
+    if (this.live !== null) append(this.live.spans, span.object(this), Infinity);
   }
 
   buildIndex() {
@@ -164,7 +180,7 @@ class TraceRecord {
     this.spanCount = this.index.size;
     if (oldest.duration === OPEN) this.openSpans -= 1;
     const shown = this.live?.spans;
-    if (Array.isArray(shown) && shown.includes(oldest.live)) shown.splice(shown.indexOf(oldest.live), 1);
+    if (Array.isArray(shown) && Object.isExtensible(shown) && shown.includes(oldest.live)) shown.splice(shown.indexOf(oldest.live), 1);
   }
 
   /** Ends a span and returns it, if there is such a span and it was open: the first end wins. */
@@ -210,13 +226,13 @@ class TraceRecord {
   restart(spanId, parent, wall, now) {
     const { live } = this;
     if (parent !== null) this.parent = parent;
-    if (live !== null) live.parentSpanId = this.parent;
+    if (live !== null) show(live, { parentSpanId: this.parent });
     if (this.duration === OPEN && !this.remote) return false;
     if (this.duration !== OPEN) this.spanId = spanId;
     // Spans keep the distance to the beginning they had; those still open go on from the new one.
     for (const span of this.spans()) {
       const startTime = this.wall + span.start / 1e3;
-      span.object(this).startTime = Math.floor(startTime);
+      show(span.object(this), { startTime: Math.floor(startTime) });
       span.start -= micros(now - this.began);
     }
     this.remote = false;
@@ -226,8 +242,8 @@ class TraceRecord {
     this.began = now;
     this.touched = 0;
     if (live === null) return true;
-    Object.assign(live, { spanId: this.spanId, startTime: wall, duration: null, status: IN_PROGRESS });
-    for (const gone of ['remoteParent', 'endTime', 'metadata']) delete live[gone];
+    const gone = { remoteParent: undefined, endTime: undefined, metadata: undefined };
+    show(live, { spanId: this.spanId, startTime: wall, duration: null, status: IN_PROGRESS, ...gone });
     return true;
   }
 
@@ -241,9 +257,7 @@ class TraceRecord {
   }
 
   addLog(log, most) {
-    const logs = (this.logs ??= []);
-    if (logs.length >= most) logs.shift();
-    logs.push(log);
+    append((this.logs ??= []), log, most);
   }
 
   /** Names the trace itself, or one of its spans. */
@@ -251,16 +265,14 @@ class TraceRecord {
     const named = spanId === this.spanId ? this : this.find(spanId);
     if (named === undefined || named.duration !== OPEN) return;
     named.operation = operation;
-    if (named.live !== null) named.live.operationName = operation;
+    if (named.live !== null) show(named.live, { operationName: operation });
   }
 }
 
-function showEnd(record) {
-  const { live } = record;
-  live.duration = record.duration / 1e3;
-  live.status = record.status;
-  live.endTime = Math.round(live.startTime + live.duration);
-  live.metadata = record.metadata;
+function showEnd({ live, duration, status, metadata }) {
+  const millis = duration / 1e3;
+  const startTime = Number.isFinite(live.startTime) ? live.startTime : 0;
+  show(live, { duration: millis, status, endTime: Math.round(startTime + millis), metadata });
 }
 
 module.exports = { TraceRecord };
