@@ -2,20 +2,23 @@
 //!
 //! # Shape
 //!
-//! A trace with two spans, a tag and its end has to cost the event loop less than a microsecond. A native call costs
-//! 30–70 ns, a native object with a few fields several hundred, and callers read traces as live JavaScript objects.
-//! So the records live in JavaScript and this room decides about them in bulk:
+//! A trace with two spans, a tag and its end makes seven calls. A native call costs 30–70 ns and a native object with
+//! a few fields several hundred, callers read traces as live JavaScript objects, and tags and metadata are the
+//! caller's own. So the records live in JavaScript and this room decides about them in bulk:
 //!
 //! - [`id`]: ids are drawn from the operating system's generator and handed out in blocks, one string for 64 traces
-//!   or 256 spans, each trace's sampling decision beside it. One call for each id would cost more than the
-//!   whole `startTrace` does now.
+//!   or 256 spans, each trace's sampling decision beside it.
 //! - [`label`]: an operation name becomes a slot number once; JavaScript remembers the number. The table is bounded;
 //!   what does not fit shares one overflow slot.
 //! - [`stats`]: JavaScript appends each completion to a typed array as three numbers; one call drains a thousand of
-//!   them into counters, histograms and the rate window. A call for each completion was measured at a tenth of the
-//!   whole budget, and traces held natively (with a call for each step) at twice the budget.
+//!   them into counters, histograms and the rate window, at 11 ns each.
 //! - [`sampler`] and [`context`]: which traces are to be exported, and what other services say about that.
 //! - [`config`]: every default, range and cap, ring sizes included.
+//!
+//! What the JavaScript side was measured for (Node 20, one trace as above): live objects in a `Map` 2,200 ns, half of
+//! it garbage collection; flat records with the live object made on reading, in a list of their own instead of a
+//! `Map`, 1,100 ns. Without any sampled trace to retain it is 750 ns: the rest is the collector carrying 10,000
+//! retained traces into the old generation.
 //!
 //! # Invariants
 //!

@@ -238,8 +238,9 @@ function count(tracer, operation, status, duration, spanId, metadata) {
   const { recorder } = tracer[STATE];
   const failed = status !== 'success';
   recorder.record(key(operation || tracer.serviceName), failed, duration);
+  if (!failed) return;
   const errors = tracer.metrics?.errors;
-  if (!failed || !Array.isArray(errors)) return;
+  if (!Array.isArray(errors)) return;
   const { errorsKept, errorText } = recorder.config;
   if (errors.length >= errorsKept) errors.shift();
   errors.push({

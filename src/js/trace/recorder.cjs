@@ -14,6 +14,8 @@ const closing = new FinalizationRegistry((handle) => native.tracerClose(handle))
 
 class Recorder {
   #handle;
+  #blockTraces;
+  #blockSpans;
   #traceIds = '';
   #traceAt = 0;
   #spanIds = '';
@@ -29,16 +31,19 @@ class Recorder {
 
   constructor(options) {
     this.#handle = native.tracerOpen(options);
-    this.config = native.tracerConfig(this.#handle);
+    // A copy, because what native code puts together property by property is slow to read.
+    this.config = Object.assign({}, native.tracerConfig(this.#handle));
+    this.#blockTraces = this.config.idBlockTraces;
+    this.#blockSpans = this.config.idBlockSpans;
     this.#log = new Float64Array(LOG_ENTRIES * this.config.logWidth);
-    this.#traceAt = this.config.idBlockTraces;
-    this.#spanAt = this.config.idBlockSpans;
+    this.#traceAt = this.#blockTraces;
+    this.#spanAt = this.#blockSpans;
     // The metrics outlive the tracer when a caller keeps them, so the handle lives as long as this object.
     closing.register(this, this.#handle);
   }
 
   traceId() {
-    const block = this.config.idBlockTraces;
+    const block = this.#blockTraces;
     if (this.#traceAt === block) {
       this.#traceIds = native.tracerTraceIds(this.#handle);
       this.#traceAt = 0;
@@ -49,7 +54,7 @@ class Recorder {
   }
 
   spanId() {
-    if (this.#spanAt === this.config.idBlockSpans) {
+    if (this.#spanAt === this.#blockSpans) {
       this.#spanIds = native.tracerSpanIds();
       this.#spanAt = 0;
     }
@@ -64,7 +69,7 @@ class Recorder {
 
   setSamplingRate(samplingRate) {
     this.config.samplingRate = native.tracerSetRate(this.#handle, { samplingRate });
-    this.#traceAt = this.config.idBlockTraces;
+    this.#traceAt = this.#blockTraces;
   }
 
   /** Counts a completion of the named operation. */

@@ -253,7 +253,9 @@ class TraceRecord {
       if (this.tagCount >= most) return;
       this.tagCount += 1;
     }
-    define(tags, key, value);
+    // Nobody can have frozen what nobody has seen.
+    if (this.live === null && key !== '__proto__') tags[key] = value;
+    else define(tags, key, value);
   }
 
   addLog(log, most) {
