@@ -1,6 +1,168 @@
 //! The raw functions of this room.
 
-use crate::binding::raw::Exports;
+use super::config::TracerConfig;
+use super::context::TraceContext;
+use super::stats::Completion;
+use super::tracer::Tracer;
+use super::{id, label};
+use crate::binding::raw::{Answer, Call, Exports, Failure};
+use crate::binding::table::{HandleTable, Handles, handles};
+use std::cell::Cell;
+
+thread_local! {
+    static TRACERS: Handles<Tracer> = const { handles() };
+}
 
 /// Adds the room's functions to the addon's exports.
-pub fn register(_exports: Exports<'_>) {}
+pub fn register(exports: Exports<'_>) {
+    exports
+        .function("tracerOpen", open)
+        .function("tracerClose", close)
+        .function("tracerConfig", config)
+        .function("tracerSetRate", set_rate)
+        .function("tracerTraceIds", trace_ids)
+        .function("tracerSpanIds", span_ids)
+        .function("tracerSamples", samples)
+        .function("tracerSlot", slot)
+        .function("tracerRecord", record)
+        .function("tracerSummary", summary)
+        .function("tracerOperations", operations)
+        .function("tracerLatencies", latencies)
+        .function("traceparentParse", traceparent_parse)
+        .function("traceparentFormat", traceparent_format);
+}
+
+fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Tracer) -> R) -> Result<R, Failure> {
+    TRACERS.with_object(call.uint_at(0)?, body)
+}
+
+/// `(options) → handle`
+fn open<'s>(call: &Call<'s>) -> Answer<'s> {
+    let config = TracerConfig::read(&call.options_at(0)?)?;
+    Ok(call.uint(TRACERS.insert(Tracer::new(config))))
+}
+
+/// `(handle)`
+fn close<'s>(call: &Call<'s>) -> Answer<'s> {
+    TRACERS.remove(call.uint_at(0)?);
+    Ok(call.undefined())
+}
+
+/// `(handle) → { serviceName, samplingRate, … }`: the validated options and the constants the face works with
+fn config<'s>(call: &Call<'s>) -> Answer<'s> {
+    let config = with(call, |tracer| tracer.config.clone())?;
+    let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
+    Ok(call
+        .object()
+        .text("serviceName", &config.service_name)
+        .number("samplingRate", config.sampling_rate)
+        .number("maxSpans", config.max_traces as f64)
+        .number("flushInterval", millis(config.flush_interval))
+        .number("maxSpansPerTrace", config.max_spans_per_trace as f64)
+        .number("maxTagsPerTrace", config.max_tags_per_trace as f64)
+        .number("maxLogsPerTrace", config.max_logs_per_trace as f64)
+        .number("maxOperations", config.max_operations as f64)
+        .number("maxOpenMs", millis(config.max_open))
+        .number("maxAgeMs", millis(TracerConfig::MAX_AGE))
+        .number("errorsKept", TracerConfig::ERRORS_KEPT.into())
+        .number("errorsShown", TracerConfig::ERRORS_SHOWN.into())
+        .number("errorText", TracerConfig::ERROR_TEXT.into())
+        .number("unsampledKept", TracerConfig::UNSAMPLED_KEPT.into())
+        .number("idBlockTraces", id::TRACES as f64)
+        .number("idBlockSpans", id::SPANS as f64)
+        .number("nameChars", label::NAME_CHARS as f64)
+        .number("logWidth", Completion::WIDTH as f64)
+        .value())
+}
+
+/// `(handle, { samplingRate }) → number`
+fn set_rate<'s>(call: &Call<'s>) -> Answer<'s> {
+    let options = call.options_at(1)?;
+    Ok(call.number(with(call, |tracer| tracer.set_sampling_rate(&options))??))
+}
+
+/// `(handle) → string`: see [`id::trace_block`]
+fn trace_ids<'s>(call: &Call<'s>) -> Answer<'s> {
+    Ok(call.text(&with(call, |tracer| tracer.trace_ids())??))
+}
+
+/// `() → string`: see [`id::span_block`]
+fn span_ids<'s>(call: &Call<'s>) -> Answer<'s> {
+    Ok(call.text(&id::span_block()?))
+}
+
+/// `(handle, traceId) → boolean`
+fn samples<'s>(call: &Call<'s>) -> Answer<'s> {
+    let trace_id = call.text_at(1)?;
+    Ok(call.boolean(with(call, |tracer| tracer.samples(&trace_id))?))
+}
+
+/// `(handle, operation) → slot`
+fn slot<'s>(call: &Call<'s>) -> Answer<'s> {
+    let operation = call.text_at(1)?;
+    Ok(call.uint(with(call, |tracer| tracer.slot(&operation))?))
+}
+
+/// `(handle, Float64Array log, entries)`
+fn record<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (log, entries) = (call.cells::<f64>(1)?, call.uint_at(2)? as usize);
+    let (entries_of_log, _) = log.as_chunks::<{ Completion::WIDTH }>();
+    let completions =
+        entries_of_log.iter().take(entries).map(|entry| Completion::from_log(entry.each_ref().map(Cell::get)));
+    with(call, |tracer| tracer.record(completions))?;
+    Ok(call.undefined())
+}
+
+/// `(handle, nowMs) → { count, errors, averageLatency, … }`
+fn summary<'s>(call: &Call<'s>) -> Answer<'s> {
+    let now_ms = call.number_at(1)?;
+    let summary = with(call, |tracer| tracer.summary(now_ms))?;
+    Ok(call
+        .object()
+        .number("count", summary.count as f64)
+        .number("errors", summary.errors as f64)
+        .text("averageLatency", &summary.average_latency)
+        .text("errorRate", &summary.error_rate)
+        .text("throughput", &summary.throughput)
+        .number("perSecond", summary.per_second)
+        .number("avgLatencyMs", summary.average_ms)
+        .number("p50Ms", summary.p50_ms)
+        .number("p95Ms", summary.p95_ms)
+        .number("p99Ms", summary.p99_ms)
+        .value())
+}
+
+/// `(handle) → [name, count, errors, totalMs, p50, p95, p99, averageText, …]`, flat
+fn operations<'s>(call: &Call<'s>) -> Answer<'s> {
+    let values = with(call, |tracer| {
+        tracer
+            .operations()
+            .flat_map(|(name, [_slot, numbers @ ..], average)| {
+                let (name, average) = (call.text(name), call.text(&average));
+                std::iter::once(name).chain(numbers.map(|number| call.number(number))).chain([average])
+            })
+            .collect::<Vec<_>>()
+    })?;
+    Ok(call.array(values))
+}
+
+/// `(handle) → number[]`
+fn latencies<'s>(call: &Call<'s>) -> Answer<'s> {
+    let values = with(call, |tracer| tracer.latencies().map(|duration| call.number(duration)).collect::<Vec<_>>())?;
+    Ok(call.array(values))
+}
+
+/// `(header) → [traceId, spanId, sampled]`, or `undefined` for a header that is not valid
+fn traceparent_parse<'s>(call: &Call<'s>) -> Answer<'s> {
+    let header = call.text_at(0)?;
+    Ok(TraceContext::parse(&header).map_or(call.undefined(), |context| {
+        call.array([call.text(context.trace_id), call.text(context.span_id), call.boolean(context.sampled)])
+    }))
+}
+
+/// `(traceId, spanId, sampled) → header`, or `null` for ids that have no header
+fn traceparent_format<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (trace_id, span_id, sampled) = (call.text_at(0)?, call.text_at(1)?, call.boolean_at(2)?);
+    let header = TraceContext { trace_id: &trace_id, span_id: &span_id, sampled }.header();
+    Ok(header.map_or(call.null(), |header| call.text(&header)))
+}

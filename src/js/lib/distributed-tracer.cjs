@@ -1,0 +1,256 @@
+'use strict';
+// DistributedTracer. The records are JavaScript objects; ids, sampling, caps and metrics are decided natively (see
+// src/trace/mod.rs for why).
+
+const { native } = require('../addon.cjs');
+const { performance } = require('node:perf_hooks');
+const { middleware } = require('../trace/middleware.cjs');
+const { TraceMap } = require('../trace/map.cjs');
+const { TraceRecord } = require('../trace/records.cjs');
+const { Recorder, TracerMetrics } = require('../trace/recorder.cjs');
+const { errorOf, text } = require('../trace/text.cjs');
+
+const STATE = Symbol('state');
+
+const key = (id) => (typeof id === 'string' ? id : text(id));
+/** `null` for everything that is no id, such as an empty array, whose text is empty. */
+const given = (id) => (id && key(id)) || null;
+
+class DistributedTracer {
+  constructor(options = {}) {
+    const recorder = new Recorder(options);
+    const { serviceName, maxSpans, flushInterval } = recorder.config;
+    this.serviceName = serviceName;
+    this.maxSpans = maxSpans;
+    this.flushInterval = flushInterval;
+    this.spans = new TraceMap();
+    this.metrics = new TracerMetrics(recorder);
+    const hidden = { writable: true, configurable: true, enumerable: false };
+    // Off what JSON.stringify, spreading and the console see.
+    Object.defineProperties(this, {
+      [STATE]: { ...hidden, value: new State(recorder, this.spans) },
+      flushTimer: { ...hidden, value: null },
+    });
+    this.startFlushTimer();
+  }
+
+  get samplingRate() {
+    return this[STATE].recorder.config.samplingRate;
+  }
+
+  set samplingRate(rate) {
+    this[STATE].recorder.setSamplingRate(rate);
+  }
+
+  generateId(kind) {
+    return kind === 'trace' ? this[STATE].recorder.traceId() : this[STATE].recorder.spanId();
+  }
+
+  startTrace(traceId = null, parentSpanId = null, options = undefined) {
+    const { recorder, traces } = this[STATE];
+    const now = performance.now();
+    const asked = given(traceId);
+    const id = asked ?? given(this.generateId('trace')) ?? recorder.traceId();
+    const spanId = given(this.generateId('span')) ?? recorder.spanId();
+    const parent = given(parentSpanId);
+    const wall = Date.now();
+    const drawn = id === recorder.lastTraceId;
+    this[STATE].started += 1;
+    if (!drawn || asked !== null) {
+      const known = traces.record(id);
+      if (known !== undefined) {
+        if (known.restart(spanId, parent, wall, now)) traces.renew(known);
+        return { traceId: id, spanId: known.spanId };
+      }
+    }
+    const sampled = options?.sampled ?? (drawn ? recorder.lastSampled : recorder.samples(id));
+    traces.keep(new TraceRecord(id, spanId, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
+    return { traceId: id, spanId };
+  }
+
+  startSpan(traceId, operationName, parentSpanId = null) {
+    const { recorder, traces } = this[STATE];
+    const spanId = given(this.generateId('span')) ?? recorder.spanId();
+    const id = given(traceId);
+    if (id === null) return spanId;
+    const now = performance.now();
+    const parent = given(parentSpanId);
+    let trace = traces.record(id);
+    if (trace === undefined) {
+      // The trace was started elsewhere, or here and evicted since: this service's part of it is kept all the same.
+      const root = parent ?? recorder.spanId();
+      trace = new TraceRecord(id, root, null, this.serviceName, recorder.samples(id), Date.now(), now);
+      trace.remote = true;
+      traces.keep(trace, this.maxSpans);
+    }
+    const operation = operationName === undefined || typeof operationName === 'string' ? operationName : text(operationName);
+    trace.addSpan(spanId, parent, operation, now, recorder.config.maxSpansPerTrace);
+    return spanId;
+  }
+
+  endSpan(traceId, spanId, status = 'success', metadata = {}) {
+    const trace = this[STATE].traces.record(key(traceId));
+    if (trace === undefined) return;
+    const now = performance.now();
+    const span = trace.endSpan(key(spanId), now, key(status), metadata);
+    if (span !== undefined) measure(this, span, trace, now);
+  }
+
+  endTrace(traceId, status = 'success', metadata = {}) {
+    const trace = this[STATE].traces.record(key(traceId));
+    if (trace === undefined) return;
+    const now = performance.now();
+    if (!trace.end(now, key(status), metadata)) return;
+    if (!trace.sampled) this[STATE].retire(trace);
+    measure(this, trace, trace, now);
+  }
+
+  addTag(traceId, name, value) {
+    const { recorder, traces } = this[STATE];
+    traces.record(key(traceId))?.addTag(key(name), value, recorder.config.maxTagsPerTrace);
+  }
+
+  addLog(traceId, message, level = 'info') {
+    const { recorder, traces } = this[STATE];
+    traces.record(key(traceId))?.addLog({ timestamp: Date.now(), level, message }, recorder.config.maxLogsPerTrace);
+  }
+
+  getTrace(traceId) {
+    return this[STATE].traces.get(key(traceId)) ?? null;
+  }
+
+  recordMetrics(span) {
+    if (typeof span !== 'object' || span === null) return;
+    let read;
+    try {
+      const { operationName, status, duration, spanId, metadata } = span;
+      read = [operationName, status, typeof duration === 'number' ? duration : 0, spanId, metadata];
+    } catch {
+      // A getter of the caller's threw: there is nothing to measure.
+      return;
+    }
+    count(this, ...read);
+  }
+
+  getMetrics() {
+    const { recorder, traces, started } = this[STATE];
+    const { count, averageLatency, errorRate, throughput, avgLatencyMs, p50Ms, p95Ms, p99Ms } = recorder.summary();
+    const errors = this.metrics?.errors;
+    return {
+      service: this.serviceName,
+      activeTraces: traces.size,
+      totalRequests: count,
+      averageLatency,
+      errorRate,
+      throughput,
+      // Not by assignment: an operation may be called `__proto__`.
+      requests: Object.fromEntries(recorder.requests()),
+      recentErrors: Array.isArray(errors) ? errors.slice(-recorder.config.errorsShown) : [],
+      totalTraces: started,
+      retainedTraces: traces.size,
+      avgLatencyMs,
+      p50Ms,
+      p95Ms,
+      p99Ms,
+      p99LatencyMs: p99Ms,
+    };
+  }
+
+  cleanup(maxAge = undefined) {
+    const { recorder, traces } = this[STATE];
+    recorder.drain();
+    const { maxAgeMs, maxOpenMs } = recorder.config;
+    const age = typeof maxAge === 'number' ? maxAge : maxAgeMs;
+    const now = performance.now();
+    traces.sweep(now - Math.min(age, maxOpenMs), (trace) => {
+      const ended = trace.endedFor(now);
+      return ended === undefined ? now - trace.began > maxOpenMs : ended > age;
+    });
+  }
+
+  startFlushTimer() {
+    const held = new WeakRef(this);
+    // A tracer that nobody holds any more takes its timer with it.
+    const timer = setInterval(() => {
+      const tracer = held.deref();
+      if (tracer === undefined) clearInterval(timer);
+      else tracer.cleanup();
+    }, this.flushInterval);
+    timer.unref?.();
+    this.flushTimer = timer;
+  }
+
+  shutdown() {
+    clearInterval(this.flushTimer);
+    this.flushTimer = null;
+    const state = this[STATE];
+    state.recorder.drain();
+    state.traces.clear();
+    state.unsampled = [];
+    state.next = 0;
+  }
+
+  traceparent(traceId, spanId = undefined) {
+    const trace = this[STATE].traces.record(key(traceId));
+    return native.traceparentFormat(key(traceId), key(spanId ?? trace?.spanId ?? ''), trace?.sampled ?? false);
+  }
+
+  middleware(options = {}) {
+    return middleware(this, this[STATE].traces, options);
+  }
+}
+
+/** What a tracer holds beside its public fields. */
+class State {
+  constructor(recorder, traces) {
+    this.recorder = recorder;
+    this.traces = traces;
+    this.started = 0;
+    // The unsampled traces that ended last: those that are still readable.
+    this.unsampled = [];
+    this.next = 0;
+  }
+
+  /** Takes an ended unsampled trace in and lets go of one that ended long before it. */
+  retire(trace) {
+    const earlier = this.unsampled[this.next];
+    this.unsampled[this.next] = trace;
+    this.next = this.next + 1 === this.recorder.config.unsampledKept ? 0 : this.next + 1;
+    if (earlier !== undefined && !earlier.isOpen) this.traces.forget(earlier);
+  }
+}
+
+const { recordMetrics } = DistributedTracer.prototype;
+
+/** Counts what ended; through the hook, with the live object, when somebody has patched it. */
+function measure(tracer, ended, trace, now) {
+  const { recorder } = tracer[STATE];
+  recorder.endedAt = now;
+  if (tracer.recordMetrics === recordMetrics) {
+    count(tracer, ended.operation, ended.status, ended.duration / 1e3, ended.spanId ?? ended.id, ended.metadata);
+  } else {
+    tracer.recordMetrics(ended.object(trace));
+  }
+  recorder.endedAt = 0;
+}
+
+function count(tracer, operation, status, duration, spanId, metadata) {
+  const { recorder } = tracer[STATE];
+  const failed = status !== 'success';
+  recorder.record(key(operation || tracer.serviceName), failed, duration);
+  if (!failed) return;
+  const errors = tracer.metrics?.errors;
+  if (!Array.isArray(errors)) return;
+  const { errorsKept, errorText } = recorder.config;
+  if (errors.length >= errorsKept) errors.shift();
+  errors.push({
+    timestamp: new Date().toISOString(),
+    span: spanId,
+    operation,
+    error: errorOf(metadata, errorText),
+  });
+}
+
+exports.DistributedTracer = DistributedTracer;
+exports.default = DistributedTracer;
+Object.defineProperty(exports, '__esModule', { value: true });

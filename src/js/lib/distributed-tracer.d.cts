@@ -1,0 +1,192 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** Options of a {@link DistributedTracer}. Falsy values mean the default, but for `samplingRate: 0`. */
+export interface DistributedTracerOptions {
+  /** Name of the service; trace-level metrics are kept under it. @default 'unknown-service' */
+  serviceName?: string;
+  /** Share of the traces to be exported, 0 to 1. Metrics count every trace. @default 0.1 */
+  samplingRate?: number;
+  /** Most traces retained; the oldest goes first. @default 10000 */
+  maxSpans?: number;
+  /** Milliseconds between two cleanups. @default 5000 */
+  flushInterval?: number;
+  /** Most spans kept for a trace; the oldest goes first. @default 1000 */
+  maxSpansPerTrace?: number;
+  /** Most tags kept for a trace; further ones are dropped. @default 128 */
+  maxTagsPerTrace?: number;
+  /** Most logs kept for a trace; the oldest goes first. @default 256 */
+  maxLogsPerTrace?: number;
+  /** Most operation names with metrics of their own; the others share `(other)`. @default 512 */
+  maxOperations?: number;
+  /** Milliseconds that a trace may stay open before the cleanup drops it. @default 900000 */
+  maxOpenMs?: number;
+}
+
+export interface TraceIds {
+  /** 32 hex digits, or the id that was passed in. */
+  traceId: string;
+  /** 16 hex digits. */
+  spanId: string;
+}
+
+export interface TraceLog {
+  /** Milliseconds since the Unix epoch. */
+  timestamp: number;
+  level: string;
+  message: unknown;
+}
+
+interface Timed {
+  spanId: string;
+  traceId: string;
+  parentSpanId: string | null;
+  /** Milliseconds since the Unix epoch. */
+  startTime: number;
+  /** Milliseconds with fractions, from a monotonic clock; `null` while open. */
+  duration: number | null;
+  /** `'in-progress'` until the end; `'success'` or any other status, which counts as an error, after it. */
+  status: string;
+  tags: Record<string, unknown>;
+  logs: TraceLog[];
+  /** Milliseconds since the Unix epoch; absent while open. */
+  endTime?: number;
+  /** What the end was given; absent while open. */
+  metadata?: unknown;
+}
+
+export interface Span extends Timed {
+  operationName: string | undefined;
+}
+
+export interface Trace extends Timed {
+  service: string;
+  /** Oldest first. */
+  spans: Span[];
+  /** Whether the trace is to be exported. */
+  sampled: boolean;
+  /** Set by the middleware: method and route. */
+  operationName?: string;
+  /** `true` for this service's part of a trace that was never started here, or was evicted since. */
+  remoteParent?: true;
+}
+
+/** Figures of one operation; times in milliseconds, percentiles within 1.6 %. */
+export interface OperationMetrics {
+  count: number;
+  successCount: number;
+  errorCount: number;
+  totalLatency: number;
+  /** Two decimals, as text. */
+  avgLatency: string;
+  p50Ms: number;
+  p95Ms: number;
+  p99Ms: number;
+}
+
+export interface TracedError {
+  /** ISO 8601. */
+  timestamp: string;
+  /** Span id. */
+  span: string;
+  /** Operation name; `undefined` for a trace without one. */
+  operation: string | undefined;
+  /** `metadata.error`, else `metadata.reason`, else `'unknown'`. */
+  error: string | number | boolean;
+}
+
+export interface TracerMetricsReport {
+  service: string;
+  /** Traces retained, ended ones included. */
+  activeTraces: number;
+  /** Ended spans and traces together. */
+  totalRequests: number;
+  /** Such as `'0.67ms'`; `'0ms'` before the first. */
+  averageLatency: string;
+  /** Such as `'33.33%'` of what ended; `'0%'` before the first. */
+  errorRate: string;
+  /** Such as `'1.50 req/s'`: what ended in the last 60 s, divided by 60. */
+  throughput: string;
+  requests: Record<string, OperationMetrics>;
+  /** The last ten, oldest first. */
+  recentErrors: TracedError[];
+  /** Traces started. */
+  totalTraces: number;
+  /** Traces retained. */
+  retainedTraces: number;
+  avgLatencyMs: number;
+  p50Ms: number;
+  p95Ms: number;
+  p99Ms: number;
+  /** The same as `p99Ms`. */
+  p99LatencyMs: number;
+}
+
+export interface TracerMiddlewareOptions<Request = any> {
+  /** Names a request. @default its method and route pattern */
+  name?: (request: Request) => string;
+  /** Requests that are not to be traced. */
+  ignore?: (request: Request) => boolean;
+}
+
+/** Express or Connect middleware. Sets `req.trace = { traceId, spanId }`. */
+export type TracerMiddleware = (
+  request: IncomingMessage & { trace?: TraceIds },
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => void;
+
+/** Traces and spans of one service, and metrics over all of them. */
+export class DistributedTracer {
+  constructor(options?: DistributedTracerOptions);
+  serviceName: string;
+  /** Share of the traces to be exported; a change holds from the next trace on. */
+  samplingRate: number;
+  maxSpans: number;
+  flushInterval: number;
+  /** Trace id → live trace, oldest first. */
+  spans: Map<string, Trace>;
+  readonly metrics: {
+    readonly requests: Map<string, OperationMetrics>;
+    /** The last 1,000 durations in milliseconds, oldest first. */
+    readonly latencies: number[];
+    /** The last 1,000 errors, oldest first. */
+    errors: TracedError[];
+    /** Per second, over the last 60 s. */
+    readonly throughput: number;
+  };
+  /** `null` after {@link shutdown}. Never keeps the process alive. */
+  flushTimer: NodeJS.Timeout | null;
+  /**
+   * Starts a trace, or goes on with the one that has this id. One that ended already is open again; its clock starts
+   * anew. `sampled` overrides the decision, for a trace that another service decided about.
+   */
+  startTrace(traceId?: string | null, parentSpanId?: string | null, options?: { sampled?: boolean }): TraceIds;
+  /** Starts a span and returns its id. The trace may be unknown here: this service's part of it is kept then. */
+  startSpan(traceId: string, operationName: string, parentSpanId?: string | null): string;
+  /** Ends a span; the first end wins. Any status but `'success'` counts as an error. @default status 'success' */
+  endSpan(traceId: string, spanId: string, status?: string, metadata?: unknown): void;
+  /** Ends a trace; the first end wins. Any status but `'success'` counts as an error. @default status 'success' */
+  endTrace(traceId: string, status?: string, metadata?: unknown): void;
+  addTag(traceId: string, key: string, value: unknown): void;
+  /** @default level 'info' */
+  addLog(traceId: string, message: unknown, level?: string): void;
+  /** The live trace. Of the unsampled traces, those open and the 1,024 that ended last are there. */
+  getTrace(traceId: string): Trace | null;
+  getMetrics(): TracerMetricsReport;
+  /** Drops traces that ended more than `maxAge` ms ago, and those open for too long. @default 300000 */
+  cleanup(maxAge?: number): void;
+  /** Stops the timer and drops the traces; metrics stay, and the tracer still works. */
+  shutdown(): void;
+  /** Hook: 16 hex digits for a span, 32 for a trace. */
+  generateId(kind?: 'trace' | 'span'): string;
+  /** Hook: counts what ended. */
+  recordMetrics(span: Partial<Span> | Partial<Trace>): void;
+  /** Hook: called by the constructor. */
+  startFlushTimer(): void;
+  /** The W3C `traceparent` header for a call made within a trace, `null` when the ids are not of its form. */
+  traceparent(traceId: string, spanId?: string): string | null;
+  /** A trace for each request, continuing the `traceparent` header that came with it. */
+  middleware(options?: TracerMiddlewareOptions): TracerMiddleware;
+}
+
+export default DistributedTracer;

@@ -1,0 +1,143 @@
+'use strict';
+// A tracer's native half as JavaScript sees it: ids out of blocks, completions into a log that is drained at once.
+
+const { native } = require('../addon.cjs');
+const { performance } = require('node:perf_hooks');
+
+/** Completions that wait for one native call. */
+const LOG_ENTRIES = 1024;
+const TRACE_DIGITS = 32;
+const SPAN_DIGITS = 16;
+const TAKEN = '1'.charCodeAt(0);
+
+const closing = new FinalizationRegistry((handle) => native.tracerClose(handle));
+
+class Recorder {
+  #handle;
+  #blockTraces;
+  #blockSpans;
+  #traceIds = '';
+  #traceAt = 0;
+  #spanIds = '';
+  #spanAt = 0;
+  #slots = new Map();
+  #log;
+  #logged = 0;
+  /** The id that `traceId()` gave last, and whether its trace is to be exported. */
+  lastTraceId = '';
+  lastSampled = false;
+  /** When the completion being recorded ended; 0 when nothing is known of it. */
+  endedAt = 0;
+
+  constructor(options) {
+    this.#handle = native.tracerOpen(options);
+    // A copy, because what native code puts together property by property is slow to read.
+    this.config = Object.assign({}, native.tracerConfig(this.#handle));
+    this.#blockTraces = this.config.idBlockTraces;
+    this.#blockSpans = this.config.idBlockSpans;
+    this.#log = new Float64Array(LOG_ENTRIES * this.config.logWidth);
+    this.#traceAt = this.#blockTraces;
+    this.#spanAt = this.#blockSpans;
+    // The metrics outlive the tracer when a caller keeps them, so the handle lives as long as this object.
+    closing.register(this, this.#handle);
+  }
+
+  traceId() {
+    const block = this.#blockTraces;
+    if (this.#traceAt === block) {
+      this.#traceIds = native.tracerTraceIds(this.#handle);
+      this.#traceAt = 0;
+    }
+    const at = this.#traceAt++;
+    this.lastSampled = this.#traceIds.charCodeAt(block * TRACE_DIGITS + at) === TAKEN;
+    return (this.lastTraceId = this.#traceIds.slice(at * TRACE_DIGITS, (at + 1) * TRACE_DIGITS));
+  }
+
+  spanId() {
+    if (this.#spanAt === this.#blockSpans) {
+      this.#spanIds = native.tracerSpanIds();
+      this.#spanAt = 0;
+    }
+    const at = this.#spanAt++ * SPAN_DIGITS;
+    return this.#spanIds.slice(at, at + SPAN_DIGITS);
+  }
+
+  /** The sampling decision for an id that came from elsewhere. */
+  samples(traceId) {
+    return native.tracerSamples(this.#handle, traceId);
+  }
+
+  setSamplingRate(samplingRate) {
+    this.config.samplingRate = native.tracerSetRate(this.#handle, { samplingRate });
+    this.#traceAt = this.#blockTraces;
+  }
+
+  /** Counts a completion of the named operation. */
+  record(operation, failed, duration) {
+    const slot = this.#slots.get(operation) ?? this.#slot(operation);
+    const at = this.#logged * 3;
+    const log = this.#log;
+    log[at] = slot * 2 + (failed ? 1 : 0);
+    log[at + 1] = duration;
+    log[at + 2] = this.endedAt || performance.now();
+    this.#logged += 1;
+    if (this.#logged === LOG_ENTRIES) this.drain();
+  }
+
+  #slot(operation) {
+    const slot = native.tracerSlot(this.#handle, operation);
+    // The overflow slot has no end of names, and a long name would be kept whole.
+    if (slot !== 0 && operation.length <= this.config.nameChars) this.#slots.set(operation, slot);
+    return slot;
+  }
+
+  /** Hands the log over. */
+  drain() {
+    if (this.#logged === 0) return;
+    const entries = this.#logged;
+    this.#logged = 0;
+    native.tracerRecord(this.#handle, this.#log, entries);
+  }
+
+  summary() {
+    this.drain();
+    return native.tracerSummary(this.#handle, performance.now());
+  }
+
+  latencies() {
+    this.drain();
+    return native.tracerLatencies(this.#handle);
+  }
+
+  /** Operation name → its figures. */
+  requests() {
+    this.drain();
+    const flat = native.tracerOperations(this.#handle);
+    const requests = new Map();
+    for (let at = 0; at < flat.length; at += 8) {
+      const [name, count, errorCount, totalLatency, p50Ms, p95Ms, p99Ms, avgLatency] = flat.slice(at, at + 8);
+      const successCount = count - errorCount;
+      requests.set(name, { count, successCount, errorCount, totalLatency, avgLatency, p50Ms, p95Ms, p99Ms });
+    }
+    return requests;
+  }
+}
+
+/** The `metrics` field: figures are read from the native half when they are asked for. */
+class TracerMetrics {
+  constructor(recorder) {
+    /** The last failed completions, oldest first. */
+    this.errors = [];
+    const figures = {
+      requests: () => recorder.requests(),
+      latencies: () => recorder.latencies(),
+      throughput: () => recorder.summary().perSecond,
+    };
+    for (const [name, get] of Object.entries(figures)) {
+      // Code that resets the figures by assignment must not break; they are kept natively and stay as they are.
+      Object.defineProperty(this, name, { get, set() {}, enumerable: true, configurable: true });
+    }
+  }
+}
+
+module.exports = { Recorder, TracerMetrics };

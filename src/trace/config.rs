@@ -1,0 +1,118 @@
+//! The tracer's options: the only home of their defaults, ranges and caps.
+
+use crate::options::{self, OptionError, Options, Scalar};
+use std::time::Duration;
+
+/// The most traces that may be retained: what a JavaScript `Map` can hold.
+const MOST_TRACES: u64 = 16_000_000;
+
+/// A validated configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TracerConfig {
+    /// The name that trace-level metrics are kept under. Default `unknown-service`.
+    pub service_name: String,
+    /// The share of traces to be exported, 0 to 1. Default 0.1; zero is zero.
+    pub sampling_rate: f64,
+    /// How many traces are retained; beyond it the oldest goes. Default 10,000.
+    pub max_traces: u64,
+    /// How often old traces are cleaned up. Default 5 s.
+    pub flush_interval: Duration,
+    /// Spans kept for a trace, the newest ones. Default 1,000.
+    pub max_spans_per_trace: u64,
+    /// Tags kept for a trace, the first ones. Default 128.
+    pub max_tags_per_trace: u64,
+    /// Logs kept for a trace, the newest ones. Default 256.
+    pub max_logs_per_trace: u64,
+    /// Operation names with metrics of their own; the others share one. Default 512 (of 8 KB each).
+    pub max_operations: u64,
+    /// How long a trace may stay open before the cleanup drops it. Default 15 minutes.
+    pub max_open: Duration,
+}
+
+impl Default for TracerConfig {
+    fn default() -> Self {
+        Self {
+            service_name: "unknown-service".into(),
+            sampling_rate: 0.1,
+            max_traces: 10_000,
+            flush_interval: Duration::from_secs(5),
+            max_spans_per_trace: 1_000,
+            max_tags_per_trace: 128,
+            max_logs_per_trace: 256,
+            max_operations: 512,
+            max_open: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl TracerConfig {
+    /// How old an ended trace may be when `cleanup()` is told no age.
+    pub const MAX_AGE: Duration = Duration::from_secs(300);
+    /// How many failed completions are remembered.
+    pub const ERRORS_KEPT: u32 = 1_000;
+    /// How many of them the metrics show.
+    pub const ERRORS_SHOWN: u32 = 10;
+    /// How many unsampled traces stay readable after their end; nothing will ever be exported of them.
+    pub const UNSAMPLED_KEPT: u32 = 1_024;
+    /// Characters of an error's text that are kept.
+    pub const ERROR_TEXT: u32 = 1_024;
+
+    /// Reads raw options. Falsy means the default, as the original's `||` did, but for a sampling rate of zero.
+    pub fn read(raw: &(impl Options + ?Sized)) -> Result<Self, OptionError> {
+        let default = Self::default();
+        Ok(Self {
+            service_name: options::text(raw, "serviceName")?.unwrap_or(default.service_name),
+            sampling_rate: match raw.get("samplingRate") {
+                Scalar::Number(0.0) => 0.0,
+                _ => options::number(raw, "samplingRate", default.sampling_rate, 0.0, 1.0)?,
+            },
+            max_traces: options::count(raw, "maxSpans", default.max_traces, 1, MOST_TRACES)?,
+            flush_interval: options::millis(raw, "flushInterval", default.flush_interval)?,
+            max_spans_per_trace: options::count(raw, "maxSpansPerTrace", default.max_spans_per_trace, 1, 1_000_000)?,
+            max_tags_per_trace: options::count(raw, "maxTagsPerTrace", default.max_tags_per_trace, 1, 100_000)?,
+            max_logs_per_trace: options::count(raw, "maxLogsPerTrace", default.max_logs_per_trace, 1, 100_000)?,
+            max_operations: options::count(raw, "maxOperations", default.max_operations, 1, 10_000)?,
+            max_open: options::millis(raw, "maxOpenMs", default.max_open)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Coded, ErrorClass};
+
+    fn read(options: &[(&str, Scalar)]) -> Result<TracerConfig, OptionError> {
+        TracerConfig::read(options)
+    }
+
+    #[test]
+    fn nothing_given_means_the_defaults() {
+        assert_eq!(read(&[]), Ok(TracerConfig::default()));
+        let falsy = read(&[("samplingRate", Scalar::Number(f64::NAN)), ("maxSpans", Scalar::Number(0.0))]);
+        assert_eq!(falsy, Ok(TracerConfig::default()));
+    }
+
+    #[test]
+    fn a_sampling_rate_of_zero_is_honoured() {
+        for zero in [0.0, -0.0] {
+            assert_eq!(read(&[("samplingRate", Scalar::Number(zero))]).map(|config| config.sampling_rate), Ok(0.0));
+        }
+    }
+
+    #[test]
+    fn rates_outside_zero_to_one_are_refused_by_name() {
+        for rate in [-0.1, 1.5, f64::INFINITY] {
+            let error = read(&[("samplingRate", Scalar::Number(rate))]).unwrap_err();
+            assert_eq!((error.class(), error.option.as_str()), (ErrorClass::RangeError, "samplingRate"));
+        }
+        let error = read(&[("maxSpans", Scalar::Text("many".into()))]).unwrap_err();
+        assert_eq!((error.class(), error.option.as_str()), (ErrorClass::TypeError, "maxSpans"));
+    }
+
+    #[test]
+    fn no_limit_at_all_is_the_largest_limit() {
+        let config = read(&[("maxSpans", Scalar::Number(f64::INFINITY))]).unwrap();
+        assert_eq!(config.max_traces, MOST_TRACES);
+    }
+}
