@@ -1,0 +1,494 @@
+'use strict';
+// ConnectionPool: the native state machine decides, this file holds the connections and calls the hooks.
+const { inspect } = require('node:util');
+const { native } = require('../addon.cjs');
+const { PgConnection, Server } = require('../pool/postgres.cjs');
+const { interruptible, onAbort, within } = require('../pool/waiting.cjs');
+
+const STATE = Symbol('state');
+const OPTIONS = [
+  'minConnections',
+  'maxConnections',
+  'connectionTimeout',
+  'idleTimeout',
+  'maxRetries',
+  'validateAfterIdleMs',
+];
+const STATS = ['created', 'acquired', 'released', 'failures', 'activeCount'];
+/** What `poolNext` can ask for. */
+const CREATE = 1;
+const TEST = 2;
+const CLOSE = 3;
+const SERVE = 4;
+const DRAINED = 5;
+/** The numbers of a command. */
+const NUMBERS = new Float64Array(2);
+
+const handles = new FinalizationRegistry((handle) => native.poolClose(handle));
+
+function fail(name, detail = '', cause = undefined) {
+  const error = native.poolError(name, detail);
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+  return error;
+}
+
+function messageOf(error) {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'unknown error';
+  }
+}
+
+const createFailed = (cause) => fail('createFailed', messageOf(cause), cause);
+
+function pick(object, names) {
+  return Object.fromEntries(names.map((name) => [name, object[name]]));
+}
+
+/** Does what the state machine asks for. */
+function perform(pool) {
+  const state = pool[STATE];
+  for (;;) {
+    const kind = native.poolNext(state.handle, NUMBERS);
+    if (kind === 0) return;
+    const [first, second] = NUMBERS;
+    if (kind === CREATE) state.lastCreation = create(pool, first, second);
+    else if (kind === TEST) test(pool, first, second);
+    else if (kind === CLOSE) close(pool, first);
+    else if (kind === SERVE) takeWaiter(state, second).resolve(state.items[first]);
+    else takeWaiter(state, first).reject(kind === DRAINED ? fail('drained') : createFailed(state.lastError));
+  }
+}
+
+function takeWaiter(state, number) {
+  const waiter = state.waiters.get(number);
+  state.waiters.delete(number);
+  clearTimeout(waiter.timeout);
+  return waiter;
+}
+
+/** Makes the connection of a slot, again if told so. Resolves with the error when it was given up. */
+async function create(pool, slot, epoch) {
+  const state = pool[STATE];
+  for (;;) {
+    let conn;
+    let failure;
+    try {
+      const make = () => pool.createConnection();
+      conn = await within(make, state.options.connectionTimeout, () => fail('createTimeout'), (late) => dispose(pool, late));
+      if (!conn) throw fail('noConnection');
+    } catch (error) {
+      failure = { error };
+    }
+    if (failure === undefined) {
+      if (!native.poolCreated(state.handle, slot, epoch)) {
+        dispose(pool, conn);
+        return fail('drained');
+      }
+      state.items[slot] = { conn, slot, createdAt: Date.now() };
+      state.slots.set(conn, slot);
+      perform(pool);
+      reap(pool);
+      return undefined;
+    }
+    state.lastError = failure.error;
+    const retryable = state.source !== 'postgres' || failure.error?.retryable === true;
+    const delay = native.poolCreateFailed(state.handle, slot, epoch, retryable);
+    if (delay >= 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (delay < 0 || !native.poolRetryDue(state.handle, slot, epoch)) {
+      perform(pool);
+      return failure.error;
+    }
+  }
+}
+
+/** Whether the connection passes its test: `false`, an error or silence is a failure. */
+async function passes(pool, conn) {
+  try {
+    const { connectionTimeout } = pool[STATE].options;
+    return (await within(() => pool.testConnection(conn), connectionTimeout, () => fail('createTimeout'))) !== false;
+  } catch {
+    return false;
+  }
+}
+
+async function test(pool, slot, epoch) {
+  const state = pool[STATE];
+  const healthy = await passes(pool, state.items[slot].conn);
+  native.poolTested(state.handle, slot, epoch, healthy);
+  perform(pool);
+}
+
+function close(pool, slot) {
+  const state = pool[STATE];
+  const { conn } = state.items[slot];
+  state.items[slot] = undefined;
+  if (state.slots.get(conn) === slot) state.slots.delete(conn);
+  state.closing = state.closing.then(() => dispose(pool, conn));
+  if (state.allReturned !== undefined && native.poolStats(state.handle).activeCount === 0) state.allReturned();
+}
+
+/** Closes a connection that no slot holds any more. Never rejects. */
+async function dispose(pool, conn) {
+  if (!conn) return;
+  try {
+    await within(() => pool.closeConnection(conn), pool[STATE].options.connectionTimeout, () => fail('createTimeout'));
+  } catch {
+    // A connection that cannot be closed is left to its own end.
+  }
+}
+
+/** Closes what has been idle for too long, and comes back when there may be more. */
+function reap(pool) {
+  const state = pool[STATE];
+  clearTimeout(state.reaper);
+  state.reaper = undefined;
+  const delay = native.poolReap(state.handle);
+  perform(pool);
+  if (delay < 0) return;
+  const weak = new WeakRef(pool);
+  state.reaper = setTimeout(() => {
+    const alive = weak.deref();
+    if (alive !== undefined) reap(alive);
+  }, delay);
+  state.reaper.unref?.();
+}
+
+/** Has one connection made if there are fewer than the minimum; resolves with its error. */
+function topUp(pool, again) {
+  const state = pool[STATE];
+  if (!native.poolTopUp(state.handle, again)) return undefined;
+  perform(pool);
+  return state.lastCreation;
+}
+
+async function fill(pool) {
+  for (;;) {
+    const creation = topUp(pool, false);
+    if (creation === undefined) break;
+    // The next borrow tries again, and tells its caller.
+    if ((await creation) !== undefined) return;
+  }
+  pool[STATE].initialized = true;
+}
+
+/** The connection for a waiter's number, within `ms`. */
+async function wait(pool, number, ms, signal) {
+  const state = pool[STATE];
+  let forget = () => {};
+  const item = await new Promise((resolve, reject) => {
+    const giveUp = (timedOut, error) => {
+      if (!native.poolCancel(state.handle, number, timedOut)) return;
+      takeWaiter(state, number);
+      reject(error());
+    };
+    const timeout = setTimeout(() => giveUp(true, () => fail('timeout', '', state.lastError)), ms);
+    state.waiters.set(number, { resolve, reject, timeout });
+    forget = onAbort(signal, () => giveUp(false, () => fail('aborted', '', signal.reason)));
+    perform(pool);
+  }).finally(() => forget());
+  // From here on the holder may release it.
+  if (state.items[item.slot] === item) native.poolDelivered(state.handle, item.slot);
+  return item.conn;
+}
+
+async function acquireWith(pool, options) {
+  const state = pool[STATE];
+  const ms = native.poolWait(state.handle, options);
+  const signal = options?.signal ?? undefined;
+  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+    throw new TypeError('option "signal" must be an AbortSignal');
+  }
+  const aborted = () => fail('aborted', '', signal.reason);
+  if (signal?.aborted) throw aborted();
+  const start = performance.now();
+  let left = ms;
+  if (!state.initialized) {
+    const late = () => fail('timeout', '', state.lastError);
+    if (options === undefined) await pool.initialize();
+    else await interruptible(pool.initialize(), ms, signal, late, aborted);
+    // A first filling that worked does not count as waiting, unless the caller set the limit.
+    if (!state.initialized || options !== undefined) left = ms - (performance.now() - start);
+    if (!state.initialized && left <= 0) throw createFailed(state.lastError);
+  }
+  const slot = native.poolAcquire(state.handle);
+  return slot >= 0 ? state.items[slot].conn : wait(pool, -slot, Math.max(left, 1), signal);
+}
+
+function sourceOf(options) {
+  const { factory, connectionString, postgres } = options;
+  if (factory != null) {
+    const optional = (name) => factory[name] === undefined || typeof factory[name] === 'function';
+    const good = typeof factory === 'object' && typeof factory.create === 'function' && optional('test') && optional('close');
+    if (!good) throw fail('badFactory');
+    return { source: 'factory', factory };
+  }
+  const address = connectionString || (postgres ? process.env.DATABASE_URL : undefined);
+  if (address !== undefined && address !== null && address !== false && address !== '') {
+    if (typeof address !== 'string') throw new TypeError('option "connectionString" must be a string');
+    return { source: 'postgres', address };
+  }
+  if (postgres) throw fail('noConnectionString');
+  return { source: 'placeholder' };
+}
+
+class ConnectionPool {
+  constructor(options = {}) {
+    if (options === null || typeof options !== 'object') throw new TypeError('options must be an object');
+    const { source, factory, address } = sourceOf(options);
+    const testable = source === 'postgres' || typeof factory?.test === 'function';
+    const handle = native.poolOpen(options, testable);
+    handles.register(this, handle);
+    const state = {
+      handle,
+      source,
+      testable,
+      factory,
+      server: undefined,
+      initialized: false,
+      initializing: undefined,
+      draining: undefined,
+      allReturned: undefined,
+      /** Slot → `{ conn, slot, createdAt }` */
+      items: [],
+      /** Connection → slot */
+      slots: new Map(),
+      /** Number → `{ resolve, reject, timeout }`, oldest first */
+      waiters: new Map(),
+      closing: Promise.resolve(),
+      lastCreation: undefined,
+      lastError: undefined,
+      reaper: undefined,
+      options: pick(native.poolStats(handle), OPTIONS),
+    };
+    Object.defineProperty(this, STATE, { value: state });
+    if (source === 'postgres') state.server = new Server(address, state.options.connectionTimeout);
+  }
+
+  initialize() {
+    const state = this[STATE];
+    if (state.initialized) return Promise.resolve();
+    state.initializing ??= fill(this).finally(() => {
+      state.initializing = undefined;
+    });
+    return state.initializing;
+  }
+
+  async acquire(options) {
+    const state = this[STATE];
+    if (!state.initialized || options !== undefined) return acquireWith(this, options);
+    const slot = native.poolAcquire(state.handle);
+    return slot >= 0 ? state.items[slot].conn : wait(this, -slot, state.options.connectionTimeout);
+  }
+
+  release(conn) {
+    const state = this[STATE];
+    const slot = state.slots.get(conn);
+    if (slot === undefined) return;
+    const lost = state.source === 'postgres' && conn instanceof PgConnection && conn.lost;
+    const released = lost ? native.poolDiscard(state.handle, slot) : native.poolRelease(state.handle, slot);
+    if (released === 1) perform(this);
+    else if (released === -1) releaseTwin(this, conn, slot);
+  }
+
+  async withConnection(fn) {
+    if (typeof fn !== 'function') throw new TypeError('withConnection needs a function');
+    const conn = await this.acquire();
+    try {
+      return await fn(conn);
+    } finally {
+      this.release(conn);
+    }
+  }
+
+  async query(text, params) {
+    return onConnection(this, (conn) => {
+      if (typeof conn.query !== 'function') throw fail('noQuery');
+      return conn.query(text, params);
+    });
+  }
+
+  async queryBatch(statements) {
+    const list = Array.from(statements);
+    if (list.length === 0) return [];
+    return onConnection(this, async (conn) => {
+      if (typeof conn.queryBatch !== 'function') return oneByOne(conn, list);
+      const results = await conn.queryBatch(list);
+      const unsent = results.find(({ error }) => error?.unsent === true);
+      if (unsent !== undefined) throw unsent.error;
+      return results;
+    });
+  }
+
+  async healthCheck() {
+    const state = this[STATE];
+    let healthy = 0;
+    let unhealthy = 0;
+    for (const item of state.items.filter(Boolean)) {
+      if (await passes(this, item.conn)) {
+        healthy += 1;
+        continue;
+      }
+      unhealthy += 1;
+      if (state.items[item.slot] === item && native.poolUnhealthy(state.handle, item.slot)) perform(this);
+    }
+    for (;;) {
+      const creation = topUp(this, true);
+      if (creation === undefined || (await creation) !== undefined) break;
+    }
+    return { healthy, unhealthy, total: native.poolStats(state.handle).poolSize };
+  }
+
+  getStats() {
+    return native.poolStats(this[STATE].handle);
+  }
+
+  drain(options) {
+    const state = this[STATE];
+    state.draining ??= drain(this, options).finally(() => {
+      state.draining = undefined;
+    });
+    return state.draining;
+  }
+
+  async createConnection() {
+    const { source, factory, server } = this[STATE];
+    if (source === 'factory') return factory.create();
+    if (source === 'postgres') return server.connect();
+    return { id: Math.random().toString(36).slice(2) };
+  }
+
+  async testConnection(conn) {
+    const { factory, options } = this[STATE];
+    if (factory !== undefined) return factory.test === undefined ? true : factory.test(conn);
+    return conn instanceof PgConnection ? conn.isAlive(options.connectionTimeout) : true;
+  }
+
+  async closeConnection(conn) {
+    const { factory } = this[STATE];
+    if (factory !== undefined) return factory.close === undefined ? true : factory.close(conn);
+    if (conn instanceof PgConnection) conn.close();
+    return true;
+  }
+
+  get connections() {
+    const { items, handle } = this[STATE];
+    return items
+      .filter(Boolean)
+      .map(({ conn, slot, createdAt }) => ({ conn, acquired: native.poolIsActive(handle, slot), createdAt }));
+  }
+
+  get activeConnections() {
+    return new Set(this.connections.filter(({ acquired }) => acquired).map(({ conn }) => conn));
+  }
+
+  get waitingQueue() {
+    return [...this[STATE].waiters.values()];
+  }
+
+  get stats() {
+    return pick(native.poolStats(this[STATE].handle), STATS);
+  }
+
+  get initialized() {
+    return this[STATE].initialized;
+  }
+
+  set initialized(value) {
+    this[STATE].initialized = Boolean(value);
+  }
+
+  toJSON() {
+    return { ...this[STATE].options, initialized: this.initialized, stats: this.stats };
+  }
+
+  [inspect.custom](_depth, options) {
+    return `ConnectionPool ${inspect(this.toJSON(), options)}`;
+  }
+}
+
+for (const name of OPTIONS) {
+  Object.defineProperty(ConnectionPool.prototype, name, {
+    configurable: true,
+    get() {
+      return this[STATE].options[name];
+    },
+    set(value) {
+      const state = this[STATE];
+      native.poolConfigure(state.handle, { ...state.options, [name]: value }, state.testable);
+      state.options = pick(native.poolStats(state.handle), OPTIONS);
+      perform(this);
+    },
+  });
+}
+
+/** The same object may stand in several slots; whichever is borrowed is meant. */
+function releaseTwin(pool, conn, known) {
+  const state = pool[STATE];
+  for (const item of state.items) {
+    if (item === undefined || item.conn !== conn || item.slot === known) continue;
+    const released = native.poolRelease(state.handle, item.slot);
+    if (released === 1) perform(pool);
+    if (released !== -1) return;
+  }
+}
+
+/** Runs `work` on a connection; once more on another one, when nothing was sent because this one was closed. */
+async function onConnection(pool, work) {
+  for (let attempt = 0; ; attempt += 1) {
+    const conn = await pool.acquire();
+    try {
+      return await work(conn);
+    } catch (error) {
+      if (error?.unsent !== true || !(conn instanceof PgConnection) || attempt > pool.maxConnections) throw error;
+    } finally {
+      pool.release(conn);
+    }
+  }
+}
+
+async function oneByOne(conn, statements) {
+  if (typeof conn.query !== 'function') throw fail('noQuery');
+  const results = [];
+  for (const statement of statements) {
+    try {
+      const { text, params } = typeof statement === 'string' ? { text: statement } : statement;
+      results.push({ value: await conn.query(text, params) });
+    } catch (error) {
+      results.push({ error });
+    }
+  }
+  return results;
+}
+
+async function drain(pool, options) {
+  const state = pool[STATE];
+  const gently = options?.timeoutMs != null;
+  const ms = native.poolWait(state.handle, options);
+  state.initialized = false;
+  native.poolDrain(state.handle, gently);
+  perform(pool);
+  if (gently && native.poolStats(state.handle).activeCount > 0) {
+    const returned = new Promise((resolve) => {
+      state.allReturned = resolve;
+    });
+    await within(() => returned, ms, () => fail('timeout')).catch(() => {});
+    state.allReturned = undefined;
+    native.poolDrain(state.handle, false);
+    perform(pool);
+  }
+  clearTimeout(state.reaper);
+  state.reaper = undefined;
+  // Closings may be added while others are waited for.
+  for (let seen; seen !== state.closing; ) {
+    seen = state.closing;
+    await seen;
+  }
+  native.poolDrained(state.handle);
+  perform(pool);
+}
+
+exports.ConnectionPool = ConnectionPool;
+exports.default = ConnectionPool;
+Object.defineProperty(exports, '__esModule', { value: true });
