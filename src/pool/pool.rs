@@ -220,8 +220,7 @@ impl Pool {
                 self.counters.acquired += 1;
                 return Grant::Slot(index as u32);
             }
-            self.enter(index, State::Testing);
-            self.commands.push_back(Command::Test { slot: index as u32, epoch: self.slots[index].epoch });
+            self.start_test(index);
         }
         self.last_waiter += 1;
         self.waiters.push_back(self.last_waiter);
@@ -229,14 +228,22 @@ impl Pool {
         Grant::Wait(self.last_waiter)
     }
 
-    /// Has connections made for the waiters that nothing under way will serve, as far as the maximum allows.
+    /// Finds connections for the waiters that nothing under way will serve: free ones, then new ones as far as the
+    /// maximum allows.
     fn fill(&mut self) {
-        while !self.draining
-            && self.waiters.len() > self.creating + self.testing
-            && self.used() < self.config.max_connections
-        {
-            self.create(Purpose::Waiter);
+        while !self.draining && self.waiters.len() > self.creating + self.testing {
+            match self.lowest_idle() {
+                Some((index, _)) if self.config.validate_after_idle.is_some() => self.start_test(index),
+                Some((index, since)) => self.offer(index as u32, since),
+                None if self.used() < self.config.max_connections => self.create(Purpose::Waiter),
+                None => break,
+            }
         }
+    }
+
+    fn start_test(&mut self, index: usize) {
+        self.enter(index, State::Testing);
+        self.commands.push_back(Command::Test { slot: index as u32, epoch: self.slots[index].epoch });
     }
 
     fn create(&mut self, purpose: Purpose) {

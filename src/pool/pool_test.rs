@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use proptest::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn pool(min: usize, max: usize) -> Pool {
     Pool::new(PoolConfig { min_connections: min, max_connections: max, ..PoolConfig::default() })
@@ -144,10 +144,10 @@ struct World {
     now: u64,
     creating: Vec<(u32, u32)>,
     testing: Vec<(u32, u32)>,
-    open: HashSet<u32>,
-    held: HashMap<u32, u64>,
+    open: BTreeSet<u32>,
+    held: BTreeMap<u32, u64>,
     handed: Vec<u32>,
-    waiting: HashSet<u64>,
+    waiting: BTreeSet<u64>,
 }
 
 impl World {
@@ -259,7 +259,7 @@ proptest! {
         };
         let mut world = World {
             pool: Pool::new(config), bound: min.max(max), now: 0, creating: vec![], testing: vec![],
-            open: HashSet::new(), held: HashMap::new(), handed: vec![], waiting: HashSet::new(),
+            open: BTreeSet::new(), held: BTreeMap::new(), handed: vec![], waiting: BTreeSet::new(),
         };
         for (action, pick) in steps {
             world.step(action, pick)?;
