@@ -7,6 +7,10 @@ use super::stats::{Counters, PoolStats};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// A time that was not read, because reading the clock costs more than lending a connection: [`Pool::acquire`] and
+/// [`Pool::release`] take it where [`Pool::needs_time`] says no. [`Pool::reap`] then dates what it first sees idle.
+pub const UNDATED: u64 = u64::MAX;
+
 /// Why a waiter is turned away without a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -147,6 +151,11 @@ impl Pool {
     pub fn reconfigure(&mut self, config: PoolConfig) {
         self.config = config;
         self.fill();
+    }
+
+    /// Whether lending depends on the time: connections idle for long are tested.
+    pub fn needs_time(&self) -> bool {
+        self.config.validate_after_idle.is_some()
     }
 
     /// The next thing to do.
@@ -390,8 +399,8 @@ impl Pool {
         true
     }
 
-    /// Closes what was idle for too long, down to the minimum, highest slots first. Returns when to look again;
-    /// `None` when nothing can become due.
+    /// Closes what was idle for too long, down to the minimum, highest slots first; never earlier than the limit, and
+    /// with undated releases up to a quarter of it later. Returns when to look again; `None` when nothing can become due.
     pub fn reap(&mut self, now: u64) -> Option<Duration> {
         let limit = nanos(self.config.idle_timeout);
         let mut next = None;
@@ -400,6 +409,11 @@ impl Pool {
                 return None;
             }
             let State::Idle { since } = self.slots[index].state else { continue };
+            if since == UNDATED {
+                self.slots[index].state = State::Idle { since: now };
+                next = Some(next.unwrap_or(u64::MAX).min(limit / 4));
+                continue;
+            }
             let age = now.saturating_sub(since);
             if age >= limit {
                 self.close(index);
@@ -408,14 +422,17 @@ impl Pool {
                 next = Some(next.unwrap_or(u64::MAX).min(limit - age));
             }
         }
-        (self.size() > self.config.min_connections).then(|| Duration::from_nanos(next.unwrap_or(limit)))
+        // Where all are lent, they come back undated.
+        (self.size() > self.config.min_connections).then(|| Duration::from_nanos(next.unwrap_or(limit / 4)))
     }
 
     /// Turns the waiters away. With `gently`, only what is idle is closed now and the rest as it comes back;
     /// otherwise everything is closed. Until [`Pool::drained`], new callers wait and nothing is made.
     pub fn drain(&mut self, gently: bool) {
+        // Who came during a gentle drain waits for its end.
+        let turned_away = if self.draining { 0 } else { self.waiters.len() };
         self.draining = true;
-        while let Some(waiter) = self.waiters.pop_front() {
+        for waiter in self.waiters.drain(..turned_away) {
             self.commands.push_back(Command::Reject { waiter, why: Refusal::Drained });
         }
         for index in 0..self.slots.len() {

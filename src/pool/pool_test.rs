@@ -112,6 +112,19 @@ fn idle_connections_are_closed_down_to_the_minimum() {
 }
 
 #[test]
+fn an_undated_release_is_dated_by_the_reaper() {
+    let (mut pool, minute) = (filled(2, 2), 60_000_000_000);
+    pool.config.min_connections = 1;
+    pool.acquire(UNDATED);
+    pool.acquire(UNDATED);
+    pool.release(1, UNDATED);
+    assert_eq!(pool.reap(minute), Some(Duration::from_millis(7500)));
+    assert_eq!(pool.reap(minute + 29_000_000_000), Some(Duration::from_millis(1000)));
+    assert_eq!(pool.reap(minute + 30_000_000_000), None);
+    assert_eq!(commands(&mut pool), [Command::Close { slot: 1 }]);
+}
+
+#[test]
 fn a_drain_turns_waiters_away_and_late_reports_are_stale() {
     let mut pool = filled(1, 2);
     pool.acquire(0);

@@ -52,7 +52,8 @@ function perform(pool) {
   for (;;) {
     const kind = native.poolNext(state.handle, NUMBERS);
     if (kind === 0) return;
-    const [first, second] = NUMBERS;
+    const first = NUMBERS[0];
+    const second = NUMBERS[1];
     if (kind === CREATE) state.lastCreation = create(pool, first, second);
     else if (kind === TEST) test(pool, first, second);
     else if (kind === CLOSE) close(pool, first);
@@ -76,11 +77,14 @@ async function create(pool, slot, epoch) {
     let failure;
     try {
       const make = () => pool.createConnection();
-      conn = await within(make, state.options.connectionTimeout, () => fail('createTimeout'), (late) => dispose(pool, late));
+      const limit = state.options.connectionTimeout;
+      const unwanted = (late) => dispose(pool, late);
+      conn = await within(make, limit, () => fail('createTimeout'), unwanted, (timer) => state.creations.set(slot, timer));
       if (!conn) throw fail('noConnection');
     } catch (error) {
       failure = { error };
     }
+    state.creations.delete(slot);
     if (failure === undefined) {
       if (!native.poolCreated(state.handle, slot, epoch)) {
         dispose(pool, conn);
@@ -176,18 +180,23 @@ async function fill(pool) {
 /** The connection for a waiter's number, within `ms`. */
 async function wait(pool, number, ms, signal) {
   const state = pool[STATE];
-  let forget = () => {};
-  const item = await new Promise((resolve, reject) => {
-    const giveUp = (timedOut, error) => {
-      if (!native.poolCancel(state.handle, number, timedOut)) return;
-      takeWaiter(state, number);
-      reject(error());
-    };
-    const timeout = setTimeout(() => giveUp(true, () => fail('timeout', '', state.lastError)), ms);
-    state.waiters.set(number, { resolve, reject, timeout });
-    forget = onAbort(signal, () => giveUp(false, () => fail('aborted', '', signal.reason)));
-    perform(pool);
-  }).finally(() => forget());
+  let forget;
+  let item;
+  try {
+    item = await new Promise((resolve, reject) => {
+      const giveUp = (timedOut, error) => {
+        if (!native.poolCancel(state.handle, number, timedOut)) return;
+        takeWaiter(state, number);
+        reject(error());
+      };
+      const timeout = setTimeout(() => giveUp(true, () => fail('timeout', '', state.lastError)), ms);
+      state.waiters.set(number, { resolve, reject, timeout });
+      if (signal !== undefined) forget = onAbort(signal, () => giveUp(false, () => fail('aborted', '', signal.reason)));
+      perform(pool);
+    });
+  } finally {
+    forget?.();
+  }
   // From here on the holder may release it.
   if (state.items[item.slot] === item) native.poolDelivered(state.handle, item.slot);
   return item.conn;
@@ -256,6 +265,8 @@ class ConnectionPool {
       slots: new Map(),
       /** Number → `{ resolve, reject, timeout }`, oldest first */
       waiters: new Map(),
+      /** Slot → timer of the creation under way */
+      creations: new Map(),
       closing: Promise.resolve(),
       lastCreation: undefined,
       lastError: undefined,
@@ -467,6 +478,8 @@ async function drain(pool, options) {
   const gently = options?.timeoutMs != null;
   const ms = native.poolWait(state.handle, options);
   state.initialized = false;
+  // Nobody waits for these any more.
+  for (const timer of state.creations.values()) timer.unref?.();
   native.poolDrain(state.handle, gently);
   perform(pool);
   if (gently && native.poolStats(state.handle).activeCount > 0) {

@@ -102,7 +102,10 @@ function decode(delivery, expected) {
   let at = 0;
   let cut = 0;
   for (let index = 0; index < expected; index += 1) {
-    const [status, id, count, commandLength] = words.subarray(at, at + 4);
+    const status = words[at];
+    const id = words[at + 1];
+    const count = words[at + 2];
+    const commandLength = words[at + 3];
     const rowCount = doubles[(at >> 1) + 2];
     const textLength = words[at + 6];
     const command = text.substring(cut, (cut += commandLength));

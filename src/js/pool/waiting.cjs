@@ -3,15 +3,16 @@
 
 /**
  * What `start` gives or promises, within `ms`; afterwards the promise rejects with what `late` makes. A value that
- * comes too late goes to `unwanted`.
+ * comes too late goes to `unwanted`. `started` gets the timer.
  */
-function within(start, ms, late, unwanted = () => {}) {
+function within(start, ms, late, unwanted = () => {}, started = () => {}) {
   return new Promise((resolve, reject) => {
     let over = false;
     const timer = setTimeout(() => {
       over = true;
       reject(late());
     }, ms);
+    started(timer);
     const settle = (how) => (value) => {
       clearTimeout(timer);
       how(value);

@@ -4,7 +4,7 @@ mod postgres;
 
 use super::config::PoolConfig;
 use super::error::PoolError;
-use super::pool::{AfterFailure, Command, Grant, Pool, Purpose, Refusal, Release};
+use super::pool::{AfterFailure, Command, Grant, Pool, Purpose, Refusal, Release, UNDATED};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::clock::{Clock, SystemClock};
@@ -25,7 +25,7 @@ pub fn register(exports: Exports<'_>) {
             Ok(call.undefined())
         })
         .function("poolAcquire", acquire)
-        .function("poolRelease", |call| release(call, |pool, slot| pool.release(slot, now())))
+        .function("poolRelease", |call| release(call, |pool, slot| pool.release(slot, time_of(pool))))
         .function("poolDiscard", |call| release(call, Pool::discard))
         .function("poolNext", next)
         .function("poolCreated", created)
@@ -88,6 +88,11 @@ fn now() -> u64 {
     SystemClock.monotonic_nanos()
 }
 
+/// The time, if the pool cares: on a borrow, reading the clock would be most of the work.
+fn time_of(pool: &Pool) -> u64 {
+    if pool.needs_time() { now() } else { UNDATED }
+}
+
 /// Milliseconds for a JavaScript timer, never early.
 fn timer(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e3).ceil().min(MAX_TIMER_MS)
@@ -112,7 +117,7 @@ fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
 
 /// `poolAcquire(handle)` → slot, or minus the waiter's number
 fn acquire<'s>(call: &Call<'s>) -> Answer<'s> {
-    match with(call, |pool, _| Ok(pool.acquire(now())))? {
+    match with(call, |pool, _| Ok(pool.acquire(time_of(pool))))? {
         Grant::Slot(slot) => Ok(call.uint(slot)),
         Grant::Wait(waiter) => Ok(call.number(-(waiter as f64))),
     }
