@@ -21,6 +21,10 @@ const TEST = 2;
 const CLOSE = 3;
 const SERVE = 4;
 const DRAINED = 5;
+/** No slot. */
+const NONE = -1;
+/** The item of nothing; no caller has its connection. */
+const NOTHING = Object.freeze({ conn: Symbol('nothing'), slot: undefined, createdAt: 0 });
 /** The numbers of a command. */
 const NUMBERS = new Float64Array(2);
 
@@ -91,6 +95,7 @@ async function create(pool, slot, epoch) {
         return fail('drained');
       }
       state.items[slot] = { conn, slot, createdAt: Date.now() };
+      if (state.slots.has(conn)) state.lazy = false;
       state.slots.set(conn, slot);
       perform(pool);
       reap(pool);
@@ -128,6 +133,7 @@ function close(pool, slot) {
   const state = pool[STATE];
   const { conn } = state.items[slot];
   state.items[slot] = undefined;
+  state.lastLent = NOTHING;
   if (state.slots.get(conn) === slot) state.slots.delete(conn);
   state.closing = state.closing.then(() => dispose(pool, conn));
   if (state.allReturned !== undefined && native.poolStats(state.handle).activeCount === 0) state.allReturned();
@@ -146,6 +152,7 @@ async function dispose(pool, conn) {
 /** Closes what has been idle for too long, and comes back when there may be more. */
 function reap(pool) {
   const state = pool[STATE];
+  flush(pool);
   clearTimeout(state.reaper);
   state.reaper = undefined;
   const delay = native.poolReap(state.handle);
@@ -221,6 +228,7 @@ async function acquireWith(pool, options) {
     if (!state.initialized || options !== undefined) left = ms - (performance.now() - start);
     if (!state.initialized && left <= 0) throw createFailed(state.lastError);
   }
+  flush(pool);
   const slot = native.poolAcquire(state.handle);
   return slot >= 0 ? state.items[slot].conn : wait(pool, -slot, Math.max(left, 1), signal);
 }
@@ -265,6 +273,12 @@ class ConnectionPool {
       slots: new Map(),
       /** Number → `{ resolve, reject, timeout }`, oldest first */
       waiters: new Map(),
+      /** The item lent last, which is often the next to come back. */
+      lastLent: NOTHING,
+      /** The slot that came back and is not reported yet. */
+      returned: NONE,
+      /** Whether that may be put off. */
+      lazy: true,
       /** Slot → timer of the creation under way */
       creations: new Map(),
       closing: Promise.resolve(),
@@ -273,6 +287,7 @@ class ConnectionPool {
       reaper: undefined,
       options: pick(native.poolStats(handle), OPTIONS),
     };
+    state.lazy = state.options.validateAfterIdleMs === 0;
     Object.defineProperty(this, STATE, { value: state });
     if (source === 'postgres') state.server = new Server(address, state.options.connectionTimeout);
   }
@@ -289,18 +304,31 @@ class ConnectionPool {
   async acquire(options) {
     const state = this[STATE];
     if (!state.initialized || options !== undefined) return acquireWith(this, options);
-    const slot = native.poolAcquire(state.handle);
-    return slot >= 0 ? state.items[slot].conn : wait(this, -slot, state.options.connectionTimeout);
+    const { returned } = state;
+    let slot;
+    if (returned === NONE) {
+      slot = native.poolAcquire(state.handle);
+    } else {
+      state.returned = NONE;
+      slot = native.poolExchange(state.handle, returned);
+    }
+    if (slot >= 0) {
+      const item = state.items[slot];
+      state.lastLent = item;
+      return item.conn;
+    }
+    return wait(this, -slot, state.options.connectionTimeout);
   }
 
   release(conn) {
     const state = this[STATE];
-    const slot = state.slots.get(conn);
+    const { lastLent } = state;
+    const slot = lastLent.conn === conn ? lastLent.slot : state.slots.get(conn);
     if (slot === undefined) return;
-    const lost = state.source === 'postgres' && conn instanceof PgConnection && conn.lost;
-    const released = lost ? native.poolDiscard(state.handle, slot) : native.poolRelease(state.handle, slot);
-    if (released === 1) perform(this);
-    else if (released === -1) releaseTwin(this, conn, slot);
+    if (state.returned !== NONE) flush(this);
+    // Nobody waits for it and nothing depends on when it came back: the next borrow reports it.
+    if (state.lazy && state.waiters.size === 0) state.returned = slot;
+    else giveBack(this, conn, slot);
   }
 
   async withConnection(fn) {
@@ -334,6 +362,7 @@ class ConnectionPool {
 
   async healthCheck() {
     const state = this[STATE];
+    flush(this);
     let healthy = 0;
     let unhealthy = 0;
     for (const item of state.items.filter(Boolean)) {
@@ -342,6 +371,7 @@ class ConnectionPool {
         continue;
       }
       unhealthy += 1;
+      flush(this);
       if (state.items[item.slot] === item && native.poolUnhealthy(state.handle, item.slot)) perform(this);
     }
     for (;;) {
@@ -352,6 +382,7 @@ class ConnectionPool {
   }
 
   getStats() {
+    flush(this);
     return native.poolStats(this[STATE].handle);
   }
 
@@ -384,6 +415,7 @@ class ConnectionPool {
   }
 
   get connections() {
+    flush(this);
     const { items, handle } = this[STATE];
     return items
       .filter(Boolean)
@@ -399,6 +431,7 @@ class ConnectionPool {
   }
 
   get stats() {
+    flush(this);
     return pick(native.poolStats(this[STATE].handle), STATS);
   }
 
@@ -427,11 +460,30 @@ for (const name of OPTIONS) {
     },
     set(value) {
       const state = this[STATE];
+      flush(this);
       native.poolConfigure(state.handle, { ...state.options, [name]: value }, state.testable);
       state.options = pick(native.poolStats(state.handle), OPTIONS);
+      state.lazy &&= state.options.validateAfterIdleMs === 0;
       perform(this);
     },
   });
+}
+
+function giveBack(pool, conn, slot) {
+  const { source, handle } = pool[STATE];
+  const lost = source === 'postgres' && conn instanceof PgConnection && conn.lost;
+  const released = lost ? native.poolDiscard(handle, slot) : native.poolRelease(handle, slot);
+  if (released === 1) perform(pool);
+  else if (released === -1) releaseTwin(pool, conn, slot);
+}
+
+/** Reports a connection that came back, before the state machine is asked for anything else. */
+function flush(pool) {
+  const state = pool[STATE];
+  const { returned } = state;
+  if (returned === NONE) return;
+  state.returned = NONE;
+  giveBack(pool, state.items[returned].conn, returned);
 }
 
 /** The same object may stand in several slots; whichever is borrowed is meant. */
@@ -477,6 +529,9 @@ async function drain(pool, options) {
   const state = pool[STATE];
   const gently = options?.timeoutMs != null;
   const ms = native.poolWait(state.handle, options);
+  const { lazy } = state;
+  flush(pool);
+  state.lazy = false;
   state.initialized = false;
   // Nobody waits for these any more.
   for (const timer of state.creations.values()) timer.unref?.();
@@ -498,6 +553,7 @@ async function drain(pool, options) {
     seen = state.closing;
     await seen;
   }
+  state.lazy = lazy;
   native.poolDrained(state.handle);
   perform(pool);
 }

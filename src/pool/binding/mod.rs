@@ -25,6 +25,7 @@ pub fn register(exports: Exports<'_>) {
             Ok(call.undefined())
         })
         .function("poolAcquire", acquire)
+        .function("poolExchange", exchange)
         .function("poolRelease", |call| release(call, |pool, slot| pool.release(slot, time_of(pool))))
         .function("poolDiscard", |call| release(call, Pool::discard))
         .function("poolNext", next)
@@ -117,10 +118,25 @@ fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
 
 /// `poolAcquire(handle)` → slot, or minus the waiter's number
 fn acquire<'s>(call: &Call<'s>) -> Answer<'s> {
-    match with(call, |pool, _| Ok(pool.acquire(time_of(pool))))? {
-        Grant::Slot(slot) => Ok(call.uint(slot)),
-        Grant::Wait(waiter) => Ok(call.number(-(waiter as f64))),
-    }
+    let grant = with(call, |pool, _| Ok(pool.acquire(time_of(pool))))?;
+    granted(call, grant)
+}
+
+fn granted<'s>(call: &Call<'s>, grant: Grant) -> Answer<'s> {
+    Ok(match grant {
+        Grant::Slot(slot) => call.uint(slot),
+        Grant::Wait(waiter) => call.number(-(waiter as f64)),
+    })
+}
+
+/// `poolExchange(handle, slot)`: a release and the acquire that follows it, in one call → as `poolAcquire`
+fn exchange<'s>(call: &Call<'s>) -> Answer<'s> {
+    let grant = with(call, |pool, call| {
+        let now = time_of(pool);
+        pool.release(call.uint_at(1)?, now);
+        Ok(pool.acquire(now))
+    })?;
+    granted(call, grant)
 }
 
 /// `poolRelease(handle, slot)` → -1 ignored, 0 done, 1 commands are pending
