@@ -195,7 +195,7 @@ impl World {
     fn step(&mut self, action: u8, pick: usize) -> Result<(), TestCaseError> {
         self.now += 200_000_000;
         match action {
-            0 | 1 | 2 => match self.pool.acquire(self.now) {
+            0..=2 => match self.pool.acquire(self.now) {
                 Grant::Slot(slot) => {
                     prop_assert!(self.held.insert(slot, 0).is_none(), "one connection in two hands");
                 }
@@ -225,13 +225,14 @@ impl World {
             6 if !self.creating.is_empty() => {
                 let at = pick % self.creating.len();
                 let (slot, epoch) = self.creating[at];
-                if !matches!(self.pool.create_failed(slot, epoch, pick % 2 == 0, 0.5), AfterFailure::Retry(_)) {
+                if !matches!(self.pool.create_failed(slot, epoch, pick.is_multiple_of(2), 0.5), AfterFailure::Retry(_))
+                {
                     self.creating.remove(at);
                 }
             }
             7 if !self.testing.is_empty() => {
                 let (slot, epoch) = self.testing.remove(pick % self.testing.len());
-                self.pool.tested(slot, epoch, pick % 2 == 0, self.now);
+                self.pool.tested(slot, epoch, pick.is_multiple_of(2), self.now);
             }
             8 => _ = self.pool.top_up(Purpose::Refill),
             9 => _ = self.pool.reap(self.now),
@@ -239,8 +240,8 @@ impl World {
                 let waiter = pick as u64 % (self.pool.last_waiter + 1);
                 prop_assert_eq!(self.pool.cancel(waiter, true), self.waiting.remove(&waiter));
             }
-            11 if pick % 8 == 0 => {
-                self.pool.drain(pick % 16 == 0);
+            11 if pick.is_multiple_of(8) => {
+                self.pool.drain(pick.is_multiple_of(16));
                 self.settle()?;
                 self.pool.drain(false);
                 self.settle()?;

@@ -59,7 +59,10 @@ impl Prepared {
     }
 }
 
-static SHAPES: Mutex<Option<(u32, HashMap<String, Arc<Shape>>)>> = Mutex::new(None);
+/// The last number given, and the shapes by their descriptions.
+type Shapes = (u32, HashMap<String, Arc<Shape>>);
+
+static SHAPES: Mutex<Option<Shapes>> = Mutex::new(None);
 
 /// The shape of these columns; equal columns share one.
 fn shape_of(columns: &[Column]) -> Arc<Shape> {
@@ -140,6 +143,13 @@ pub fn command(text: &str) -> String {
     }
 }
 
+/// The mark that begins a dollar-quoted string: `$$` or `$tag$`; `$1` is a parameter.
+fn dollar_tag(text: &str) -> Option<&str> {
+    let (tag, _) = text.strip_prefix('$')?.split_once('$')?;
+    let is_tag = tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_ascii_digit());
+    is_tag.then(|| &text[..tag.len() + 2])
+}
+
 /// Reads words outside strings, comments and parentheses.
 struct Words<'a>(&'a str);
 
@@ -156,16 +166,8 @@ impl Words<'_> {
             (after("'", 1), 0)
         } else if text.starts_with('"') {
             (after("\"", 1), 0)
-        } else if text.starts_with('$') {
-            match text[1..].find('$').map(|at| &text[..at + 2]) {
-                Some(tag)
-                    if tag[1..tag.len() - 1].chars().all(|c| c.is_alphanumeric() || c == '_')
-                        && !tag[1..].starts_with(|c: char| c.is_ascii_digit()) =>
-                {
-                    (after(tag, tag.len()), 0)
-                }
-                _ => (1, 0),
-            }
+        } else if let Some(tag) = dollar_tag(text) {
+            (after(tag, tag.len()), 0)
         } else {
             let first = text.chars().next()?;
             (first.len_utf8(), i32::from(first == '(') - i32::from(first == ')'))

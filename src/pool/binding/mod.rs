@@ -36,7 +36,10 @@ pub fn register(exports: Exports<'_>) {
             Ok(call.boolean(due))
         })
         .function("poolDelivered", |call| {
-            with(call, |pool, call| Ok(pool.delivered(call.uint_at(1)?)))?;
+            with(call, |pool, call| {
+                pool.delivered(call.uint_at(1)?);
+                Ok(())
+            })?;
             Ok(call.undefined())
         })
         .function("poolTested", |call| {
@@ -64,11 +67,17 @@ pub fn register(exports: Exports<'_>) {
             Ok(call.number(next.map_or(-1.0, timer)))
         })
         .function("poolDrain", |call| {
-            with(call, |pool, call| Ok(pool.drain(call.boolean_at(1)?)))?;
+            with(call, |pool, call| {
+                pool.drain(call.boolean_at(1)?);
+                Ok(())
+            })?;
             Ok(call.undefined())
         })
         .function("poolDrained", |call| {
-            with(call, |pool, _| Ok(pool.drained()))?;
+            with(call, |pool, _| {
+                pool.drained();
+                Ok(())
+            })?;
             Ok(call.undefined())
         })
         .function("poolIsActive", |call| {
@@ -112,7 +121,10 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `poolConfigure(handle, options, testable)`
 fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
     let config = PoolConfig::read(&call.options_at(1)?, call.boolean_at(2)?)?;
-    with(call, |pool, _| Ok(pool.reconfigure(config)))?;
+    with(call, |pool, _| {
+        pool.reconfigure(config);
+        Ok(())
+    })?;
     Ok(call.undefined())
 }
 
