@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
@@ -58,7 +58,8 @@ pub struct Connection {
     client: ClientWrapper,
     /// Held while statements run: the order of callers is the order of execution.
     statements: tokio::sync::Mutex<Statements>,
-    closing: AtomicBool,
+    killed: AtomicBool,
+    kill: Notify,
 }
 
 impl Postgres {
@@ -102,7 +103,7 @@ impl Postgres {
             Ok(client) => client?,
             Err(_) => return Err(PoolError::CreateTimeout.into()),
         };
-        let connection = Connection { client, statements: Default::default(), closing: AtomicBool::new(false) };
+        let connection = Connection::new(client);
         let mut connections = self.lock();
         if connections.closed {
             return Err(PoolError::Drained.into());
@@ -122,7 +123,6 @@ impl Postgres {
     pub fn disconnect(&self, number: u32) {
         let connection = self.lock().by_number.remove(&number);
         let Some(connection) = connection else { return };
-        connection.closing.store(true, Ordering::Relaxed);
         // The last owner says goodbye to the server, on the thread of the sockets.
         if let Ok(handle) = runtime::handle() {
             handle.spawn(async move {
@@ -131,22 +131,20 @@ impl Postgres {
         }
     }
 
-    /// Closes every connection for good.
-    pub fn close(&self) {
-        let numbers: Vec<_> = {
-            let mut connections = self.lock();
-            connections.closed = true;
-            connections.by_number.keys().copied().collect()
-        };
-        for number in numbers {
-            self.disconnect(number);
+    /// Breaks every connection off, statements under way included: nobody waits for them any more.
+    fn kill(&self) {
+        let mut connections = self.lock();
+        connections.closed = true;
+        for (_, connection) in connections.by_number.drain() {
+            connection.killed.store(true, Ordering::Relaxed);
+            connection.kill.notify_waiters();
         }
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.close();
+        self.kill();
     }
 }
 
@@ -166,8 +164,27 @@ impl Connection {
             && matches!(tokio::time::timeout(within, self.client.simple_query("")).await, Ok(Ok(_)))
     }
 
-    /// Runs the requests and collects what came of them, in order.
-    pub async fn run(&self, requests: &[Request]) -> Delivery {
+    fn new(client: ClientWrapper) -> Self {
+        Self { client, statements: Default::default(), killed: AtomicBool::new(false), kill: Notify::new() }
+    }
+
+    /// Runs the requests and collects what came of them, in order. `None`: the connection was broken off meanwhile.
+    pub async fn run(&self, requests: &[Request]) -> Option<Delivery> {
+        let killed = self.kill.notified();
+        tokio::pin!(killed);
+        // From here on no call is missed; what came before is seen by the flag.
+        killed.as_mut().enable();
+        if self.killed.load(Ordering::Relaxed) {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = killed => None,
+            delivery = self.deliver(requests) => Some(delivery),
+        }
+    }
+
+    async fn deliver(&self, requests: &[Request]) -> Delivery {
         let mut statements = self.statements.lock().await;
         let mut delivery = Delivery::default();
         if self.client.is_closed() {
@@ -180,7 +197,7 @@ impl Connection {
         let outcomes = join_all(running.collect()).await;
         for ((request, prepared), outcome) in requests.iter().zip(prepared).zip(outcomes) {
             let (prepared, outcome) = self.once_more(request, prepared, outcome, &mut statements).await;
-            deliver(&mut delivery, prepared.ok().as_deref(), outcome);
+            add(&mut delivery, prepared.ok().as_deref(), outcome);
         }
         delivery
     }
@@ -271,7 +288,7 @@ fn is_script(request: &Request, failure: &Failure) -> bool {
     request.parameters.is_empty() && failure.is_several_statements()
 }
 
-fn deliver(delivery: &mut Delivery, prepared: Option<&Prepared>, outcome: Outcome) {
+fn add(delivery: &mut Delivery, prepared: Option<&Prepared>, outcome: Outcome) {
     let failed = match (outcome, prepared) {
         (Err(failure), _) => Some(failure),
         (Ok(Answer::Count(count)), Some(prepared)) => {

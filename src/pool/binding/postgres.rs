@@ -28,9 +28,7 @@ pub(super) fn register(exports: Exports<'_>) {
         .function("pgShape", shape)
         .function("pgOpen", open)
         .function("pgClose", |call| {
-            if let Some(server) = SERVERS.remove(call.uint_at(0)?) {
-                server.close();
-            }
+            drop(SERVERS.remove(call.uint_at(0)?));
             Ok(call.undefined())
         })
         .function("pgConnect", connect)
@@ -121,7 +119,7 @@ fn start<'s>(call: &Call<'s>, requests: Vec<Request>) -> Answer<'s> {
     let (connection, runtime) = (connection(call)?, runtime::handle()?);
     let ticket = Ticket::from_call(call, 2)?;
     runtime.spawn(async move {
-        let delivery = connection.run(&requests).await;
+        let Some(delivery) = connection.run(&requests).await else { return };
         drop(connection);
         let wide: Option<Vec<u16>> = (!delivery.text.is_ascii()).then(|| delivery.text.encode_utf16().collect());
         ticket.settle(move |scope| deliver(scope, delivery, wide.as_deref()));
