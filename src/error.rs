@@ -17,6 +17,8 @@ pub enum Code {
     CostExceedsLimit,
     /// A connection could not be made.
     Connect,
+    /// A connection broke, or was closed, before the work on it was done.
+    ConnectionLost,
     /// The disk refused a read or a write.
     Io,
     /// A defect of this package; the process goes on.
@@ -34,6 +36,7 @@ impl Code {
             Code::QueueFull => "ERR_TOOLOO_QUEUE_FULL",
             Code::CostExceedsLimit => "ERR_TOOLOO_COST_EXCEEDS_LIMIT",
             Code::Connect => "ERR_TOOLOO_CONNECT",
+            Code::ConnectionLost => "ERR_TOOLOO_CONNECTION_LOST",
             Code::Io => "ERR_TOOLOO_IO",
             Code::Internal => "ERR_TOOLOO_INTERNAL",
         }

@@ -17,6 +17,7 @@ pub mod limit;
 pub mod options;
 pub mod pool;
 pub mod query;
+pub mod resilience;
 pub mod stats;
 pub mod trace;
 
@@ -25,4 +26,4 @@ mod binding;
 
 /// Which room may import which other room, as `(from, to)`. `clock`, `error`, `options` and `stats`
 /// are open to every room. The test `__test__/rust/floors.rs` reads the sources and holds them to it.
-pub const EDGES: &[(&str, &str)] = &[];
+pub const EDGES: &[(&str, &str)] = &[("pool", "resilience")];

@@ -117,6 +117,20 @@ impl<'s> Scope<'s> {
         self.make(|env, out| unsafe { sys::napi_create_buffer_copy(env, value.len(), data, ptr::null_mut(), out) })
     }
 
+    /// An `ArrayBuffer` with a copy of `words`; `undefined` when there is no memory for it.
+    pub fn array_buffer(self, words: &[i32]) -> Value<'s> {
+        let mut data = ptr::null_mut();
+        // SAFETY: the out pointers are locals.
+        let buffer = self.make(|env, out| unsafe {
+            sys::napi_create_arraybuffer(env, std::mem::size_of_val(words), &mut data, out)
+        });
+        if !data.is_null() && !buffer.raw.is_null() {
+            // SAFETY: V8 allocated at least this many bytes, and nothing else knows of them yet.
+            unsafe { ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), data.cast(), std::mem::size_of_val(words)) };
+        }
+        buffer
+    }
+
     /// An empty plain object.
     pub fn object(self) -> Object<'s> {
         // SAFETY: as in `null`.
@@ -380,24 +394,87 @@ impl<'s> Call<'s> {
         Ok(self.cells::<u8>(index)?.iter().map(Cell::get).collect())
     }
 
+    /// An array of strings, buffers and `null`s (holes and `undefined` are `null` too).
+    pub fn list_at(&self, index: usize) -> Result<Vec<Item>, Failure> {
+        let (env, array, mut length) = (self.scope.env, self.arg(index), 0);
+        // SAFETY: the argument belongs to this call (other values give a status); the out pointer is a local.
+        let status = unsafe { sys::napi_get_array_length(env, array, &mut length) };
+        if status != sys::Status::napi_ok {
+            return Err(Failure::wrong_type(index, "an array"));
+        }
+        let read = |position| {
+            let mut raw = ptr::null_mut();
+            // SAFETY: as above.
+            unsafe { sys::napi_get_element(env, array, position, &mut raw) };
+            match type_of(env, raw) {
+                sys::ValueType::napi_undefined | sys::ValueType::napi_null => Some(Item::Null),
+                sys::ValueType::napi_string => read_text(env, raw).map(|text| Item::Text(text.to_string())),
+                _ => bytes_of::<u8>(env, raw).map(|bytes| Item::Bytes(bytes.iter().map(Cell::get).collect())),
+            }
+        };
+        let wrong = || Failure::wrong_type(index, "an array of strings, buffers and nulls");
+        (0..length).map(|position| read(position).ok_or_else(wrong)).collect()
+    }
+
     /// A typed array that both sides read and write during this call. `Cell`s, because JavaScript may pass one
     /// array twice. The package's own face passes these, never memory shared between threads.
     pub fn cells<T: Element>(&self, index: usize) -> Result<&'s [Cell<T>], Failure> {
-        let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
-        let (null, raw) = (ptr::null_mut(), self.arg(index));
-        // SAFETY: the argument belongs to this call (other values give a status); the out pointers are locals or null.
-        let status = unsafe {
-            sys::napi_get_typedarray_info(self.scope.env, raw, &mut kind, &mut length, &mut data, null, null.cast())
-        };
-        if status != sys::Status::napi_ok || kind != T::KIND {
-            return Err(Failure::wrong_type(index, T::NAME));
-        }
-        if length == 0 || data.is_null() {
-            return Ok(&[]);
-        }
-        // SAFETY: `data` points to `length` aligned elements of the checked type, kept alive by the argument for
-        // the duration of the call; no JavaScript runs meanwhile; `Cell<T>` has the layout of `T`.
-        Ok(unsafe { slice::from_raw_parts(data.cast::<Cell<T>>(), length) })
+        bytes_of::<T>(self.scope.env, self.arg(index)).ok_or_else(|| Failure::wrong_type(index, T::NAME))
+    }
+}
+
+/// One item of an array argument.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// `null`, `undefined` or a hole.
+    Null,
+    /// A string.
+    Text(String),
+    /// A copy of a `Buffer`'s or `Uint8Array`'s bytes.
+    Bytes(Vec<u8>),
+}
+
+/// The elements of a typed array of the current scope; `None` for other values. Named for the scope's life by its
+/// callers, which use it before JavaScript runs again.
+fn bytes_of<'s, T: Element>(env: sys::napi_env, raw: sys::napi_value) -> Option<&'s [Cell<T>]> {
+    let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
+    let null = ptr::null_mut();
+    // SAFETY: the value belongs to the current scope (other values give a status); the out pointers are locals or null.
+    let status =
+        unsafe { sys::napi_get_typedarray_info(env, raw, &mut kind, &mut length, &mut data, null, null.cast()) };
+    if status != sys::Status::napi_ok || kind != T::KIND {
+        return None;
+    }
+    if length == 0 || data.is_null() {
+        return Some(&[]);
+    }
+    // SAFETY: `data` points to `length` aligned elements of the checked type, kept alive by the value for as long as
+    // its scope; no JavaScript runs meanwhile; `Cell<T>` has the layout of `T`.
+    Some(unsafe { slice::from_raw_parts(data.cast::<Cell<T>>(), length) })
+}
+
+/// A typed array of JavaScript that native code fills again and again.
+pub struct Shared<T> {
+    reference: sys::napi_ref,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Shared<T> {
+    /// Holds the typed array in argument `index`, for the life of the environment.
+    pub fn hold(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
+        call.cells::<T>(index)?;
+        let mut reference = ptr::null_mut();
+        // SAFETY: the argument is a typed array of this call; the out pointer is a local.
+        unsafe { sys::napi_create_reference(call.scope.env, call.arg(index), 1, &mut reference) };
+        Ok(Self { reference, element: PhantomData })
+    }
+
+    /// Its elements, until JavaScript runs again.
+    pub fn cells<'s>(&self, scope: Scope<'s>) -> &'s [Cell<T>] {
+        let mut raw = ptr::null_mut();
+        // SAFETY: the reference was made in this environment and is never deleted.
+        unsafe { sys::napi_get_reference_value(scope.env, self.reference, &mut raw) };
+        bytes_of(scope.env, raw).unwrap_or_default()
     }
 }
 

@@ -59,6 +59,31 @@ function start() {
     });
   }
 
+  /**
+   * Settles a promise's `resolve` or `reject` with what `decode` makes of the native value. It runs on delivery, so it
+   * may read memory that the next delivery overwrites.
+   */
+  request.decoding = (start, decode, resolve, reject) => {
+    const number = nextNumber();
+    const delivered = (value) => {
+      let decoded;
+      try {
+        decoded = decode(value);
+      } catch (error) {
+        reject(error);
+        return;
+      }
+      resolve(decoded);
+    };
+    pending.set(number, { resolve: delivered, reject });
+    try {
+      start(number);
+    } catch (error) {
+      pending.delete(number);
+      reject(error);
+    }
+  };
+
   /** Registers a listener that native code calls until `unlisten`; returns its number. It keeps nothing alive. */
   function listen(listener) {
     const number = nextNumber();

@@ -1,4 +1,27 @@
-//! Connections: PostgreSQL or the caller's own factory.
+//! Connections: the caller's own, made by hooks or a factory, or PostgreSQL's.
+//!
+//! [`pool::Pool`] decides who gets which connection, and when one is made, tested, kept or closed; it never sees a
+//! connection, only the number of its slot, and never waits: it answers calls and leaves [`pool::Command`]s behind
+//! for JavaScript to perform. Invariants: never more slots in use than the larger of the two limits, never one slot
+//! in two hands, every waiter is served, rejected or cancelled.
+//!
+//! The PostgreSQL half is transport and translation: [`manager`] makes connections and runs statements,
+//! [`types`] says how a column is read, [`row`] encodes results into words and text. It knows nothing of pooling.
+
+pub mod config;
+pub mod error;
+pub mod failure;
+pub mod manager;
+pub mod parameter;
+#[allow(clippy::module_inception)] // the room's subject
+pub mod pool;
+pub mod row;
+pub mod runtime;
+pub mod statement;
+pub mod stats;
+pub mod tls;
+pub mod types;
+pub mod url;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

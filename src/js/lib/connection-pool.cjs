@@ -1,0 +1,262 @@
+'use strict';
+// ConnectionPool: the class. The native state machine decides, `../pool/engine.cjs` does what it asks for.
+const { inspect } = require('node:util');
+const { native } = require('../addon.cjs');
+const { PgConnection, Server } = require('../pool/postgres.cjs');
+const engine = require('../pool/engine.cjs');
+
+const { NONE, NOTHING, STATE, acquireWith, fail, flush, giveBack, onConnection, perform, topUp, wait } = engine;
+const OPTIONS = [
+  'minConnections',
+  'maxConnections',
+  'connectionTimeout',
+  'idleTimeout',
+  'maxRetries',
+  'validateAfterIdleMs',
+];
+const STATS = ['created', 'acquired', 'released', 'failures', 'activeCount'];
+const handles = new FinalizationRegistry((handle) => native.poolClose(handle));
+
+function pick(object, names) {
+  return Object.fromEntries(names.map((name) => [name, object[name]]));
+}
+
+function sourceOf(options) {
+  const { factory, connectionString, postgres } = options;
+  if (factory != null) {
+    const optional = (name) => factory[name] === undefined || typeof factory[name] === 'function';
+    const good = typeof factory === 'object' && typeof factory.create === 'function' && optional('test') && optional('close');
+    if (!good) throw fail('badFactory');
+    return { source: 'factory', factory };
+  }
+  const address = connectionString || (postgres ? process.env.DATABASE_URL : undefined);
+  if (address !== undefined && address !== null && address !== false && address !== '') {
+    if (typeof address !== 'string') throw new TypeError('option "connectionString" must be a string');
+    return { source: 'postgres', address };
+  }
+  if (postgres) throw fail('noConnectionString');
+  return { source: 'placeholder' };
+}
+
+class ConnectionPool {
+  constructor(options = {}) {
+    if (options === null || typeof options !== 'object') throw new TypeError('options must be an object');
+    const { source, factory, address } = sourceOf(options);
+    const testable = source === 'postgres' || typeof factory?.test === 'function';
+    const handle = native.poolOpen(options, testable);
+    handles.register(this, handle);
+    const state = {
+      handle,
+      source,
+      testable,
+      factory,
+      server: undefined,
+      initialized: false,
+      initializing: undefined,
+      draining: undefined,
+      allReturned: undefined,
+      /** Slot → `{ conn, slot, createdAt }` */
+      items: [],
+      /** Connection → slot */
+      slots: new Map(),
+      /** Number → `{ resolve, reject, timeout }`, oldest first */
+      waiters: new Map(),
+      /** The item lent last, which is often the next to come back. */
+      lastLent: NOTHING,
+      /** The slot that came back and is not reported yet. */
+      returned: NONE,
+      /** Whether that may be put off. */
+      lazy: true,
+      /** Slot → timer of the creation under way */
+      creations: new Map(),
+      closing: Promise.resolve(),
+      lastCreation: undefined,
+      lastError: undefined,
+      reaper: undefined,
+      options: pick(native.poolStats(handle), OPTIONS),
+    };
+    state.lazy = state.options.validateAfterIdleMs === 0;
+    Object.defineProperty(this, STATE, { value: state });
+    if (source === 'postgres') state.server = new Server(address, state.options.connectionTimeout);
+  }
+
+  initialize() {
+    const state = this[STATE];
+    if (state.initialized) return Promise.resolve();
+    state.initializing ??= engine.fill(this).finally(() => {
+      state.initializing = undefined;
+    });
+    return state.initializing;
+  }
+
+  async acquire(options) {
+    const state = this[STATE];
+    if (!state.initialized || options !== undefined) return acquireWith(this, options);
+    const { returned } = state;
+    let slot;
+    if (returned === NONE) {
+      slot = native.poolAcquire(state.handle);
+    } else {
+      state.returned = NONE;
+      slot = native.poolExchange(state.handle, returned);
+    }
+    if (slot >= 0) {
+      const item = state.items[slot];
+      state.lastLent = item;
+      return item.conn;
+    }
+    return wait(this, -slot, state.options.connectionTimeout);
+  }
+
+  release(conn) {
+    const state = this[STATE];
+    const { lastLent } = state;
+    const slot = lastLent.conn === conn ? lastLent.slot : state.slots.get(conn);
+    if (slot === undefined) return;
+    if (state.returned !== NONE) flush(this);
+    // Nobody waits for it and nothing depends on when it came back: the next borrow reports it.
+    if (state.lazy && state.waiters.size === 0) state.returned = slot;
+    else giveBack(this, conn, slot);
+  }
+
+  async withConnection(fn) {
+    if (typeof fn !== 'function') throw new TypeError('withConnection needs a function');
+    const conn = await this.acquire();
+    try {
+      return await fn(conn);
+    } finally {
+      this.release(conn);
+    }
+  }
+
+  async query(text, params) {
+    return onConnection(this, (conn) => {
+      if (typeof conn.query !== 'function') throw fail('noQuery');
+      return conn.query(text, params);
+    });
+  }
+
+  async queryBatch(statements) {
+    const list = Array.from(statements);
+    if (list.length === 0) return [];
+    return onConnection(this, async (conn) => {
+      if (typeof conn.queryBatch !== 'function') return engine.oneByOne(conn, list);
+      const results = await conn.queryBatch(list);
+      const unsent = results.find(({ error }) => error?.unsent === true);
+      if (unsent !== undefined) throw unsent.error;
+      return results;
+    });
+  }
+
+  async healthCheck() {
+    const state = this[STATE];
+    flush(this);
+    let healthy = 0;
+    let unhealthy = 0;
+    for (const item of state.items.filter(Boolean)) {
+      if (await engine.passes(this, item.conn)) {
+        healthy += 1;
+        continue;
+      }
+      unhealthy += 1;
+      flush(this);
+      if (state.items[item.slot] === item && native.poolUnhealthy(state.handle, item.slot)) perform(this);
+    }
+    for (;;) {
+      const creation = topUp(this, true);
+      if (creation === undefined || (await creation) !== undefined) break;
+    }
+    return { healthy, unhealthy, total: native.poolStats(state.handle).poolSize };
+  }
+
+  getStats() {
+    flush(this);
+    return native.poolStats(this[STATE].handle);
+  }
+
+  drain(options) {
+    const state = this[STATE];
+    state.draining ??= engine.drain(this, options).finally(() => {
+      state.draining = undefined;
+    });
+    return state.draining;
+  }
+
+  async createConnection() {
+    const { source, factory, server } = this[STATE];
+    if (source === 'factory') return factory.create();
+    if (source === 'postgres') return server.connect();
+    return { id: Math.random().toString(36).slice(2) };
+  }
+
+  async testConnection(conn) {
+    const { factory, options } = this[STATE];
+    if (factory !== undefined) return factory.test === undefined ? true : factory.test(conn);
+    return conn instanceof PgConnection ? conn.isAlive(options.connectionTimeout) : true;
+  }
+
+  async closeConnection(conn) {
+    const { factory } = this[STATE];
+    if (factory !== undefined) return factory.close === undefined ? true : factory.close(conn);
+    if (conn instanceof PgConnection) conn.close();
+    return true;
+  }
+
+  get connections() {
+    flush(this);
+    const { items, handle } = this[STATE];
+    return items
+      .filter(Boolean)
+      .map(({ conn, slot, createdAt }) => ({ conn, acquired: native.poolIsActive(handle, slot), createdAt }));
+  }
+
+  get activeConnections() {
+    return new Set(this.connections.filter(({ acquired }) => acquired).map(({ conn }) => conn));
+  }
+
+  get waitingQueue() {
+    return [...this[STATE].waiters.values()];
+  }
+
+  get stats() {
+    flush(this);
+    return pick(native.poolStats(this[STATE].handle), STATS);
+  }
+
+  get initialized() {
+    return this[STATE].initialized;
+  }
+
+  set initialized(value) {
+    this[STATE].initialized = Boolean(value);
+  }
+
+  toJSON() {
+    return { ...this[STATE].options, initialized: this.initialized, stats: this.stats };
+  }
+
+  [inspect.custom](_depth, options) {
+    return `ConnectionPool ${inspect(this.toJSON(), options)}`;
+  }
+}
+
+for (const name of OPTIONS) {
+  Object.defineProperty(ConnectionPool.prototype, name, {
+    configurable: true,
+    get() {
+      return this[STATE].options[name];
+    },
+    set(value) {
+      const state = this[STATE];
+      flush(this);
+      native.poolConfigure(state.handle, { ...state.options, [name]: value }, state.testable);
+      state.options = pick(native.poolStats(state.handle), OPTIONS);
+      state.lazy &&= state.options.validateAfterIdleMs === 0;
+      perform(this);
+    },
+  });
+}
+
+exports.ConnectionPool = ConnectionPool;
+exports.default = ConnectionPool;
+Object.defineProperty(exports, '__esModule', { value: true });

@@ -1,0 +1,236 @@
+//! Prepared statements of one connection, by text, and what is to be known about a text.
+
+use super::row::Shape;
+use super::types::{Travel, letter, travel};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_postgres::{Column, Statement};
+
+/// Statements kept on one connection; beyond, the least recently used is closed.
+const MAX_STATEMENTS: usize = 256;
+/// Shapes remembered by the process; beyond, it starts over with new numbers.
+const MAX_SHAPES: usize = 4096;
+
+/// A statement that is ready to be executed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The server's statement; that of the rewritten text when columns are cast.
+    pub statement: Statement,
+    /// How its rows are laid out; `None` without columns.
+    pub shape: Option<Arc<Shape>>,
+    /// The command's name, as in the server's completion tag.
+    pub command: String,
+}
+
+/// The columns that the server has to turn into text, because their binary form is its own affair.
+pub fn casts(columns: &[Column]) -> bool {
+    columns.iter().any(|column| travel(column.type_()) == Travel::Cast)
+}
+
+/// The same statement, with the columns that need it cast to text.
+pub fn with_casts(text: &str, columns: &[Column]) -> String {
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || c == ';');
+    let names: Vec<_> = (1..=columns.len()).map(|index| format!("c{index}")).collect();
+    let values: Vec<_> = columns
+        .iter()
+        .zip(&names)
+        .map(|(column, name)| match travel(column.type_()) {
+            // A cast shows the mask of a plain address, the output function does not.
+            Travel::Cast if column.type_().oid() == 869 => format!("nullif(format('%s', {name}), '')"),
+            Travel::Cast => format!("{name}::text"),
+            _ => name.clone(),
+        })
+        .collect();
+    format!("WITH t ({}) AS ({text}\n) SELECT {} FROM t", names.join(", "), values.join(", "))
+}
+
+impl Prepared {
+    /// `columns` are those of the original text, `statement` is what will be executed.
+    pub fn new(text: &str, columns: &[Column], statement: Statement) -> Self {
+        let shape = (!columns.is_empty()).then(|| shape_of(columns));
+        Self { statement, shape, command: command(text) }
+    }
+
+    /// The row count of the completion tag, for commands whose tag has one.
+    pub fn count(&self, rows: u64) -> Option<u64> {
+        const COUNTED: [&str; 8] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "FETCH", "MOVE", "COPY"];
+        COUNTED.contains(&self.command.as_str()).then_some(rows)
+    }
+}
+
+/// The last number given, and the shapes by their descriptions.
+type Shapes = (u32, HashMap<String, Arc<Shape>>);
+
+static SHAPES: Mutex<Option<Shapes>> = Mutex::new(None);
+
+/// The shape of these columns; equal columns share one.
+fn shape_of(columns: &[Column]) -> Arc<Shape> {
+    let travels: Vec<_> = columns.iter().map(|column| travel(column.type_())).collect();
+    let described: Vec<_> = columns
+        .iter()
+        .zip(&travels)
+        .map(|(column, &travel)| {
+            json!({
+                "name": column.name(),
+                "letter": letter(travel, column.type_().oid()),
+                "type": column.type_().oid(),
+                "table": column.table_oid().unwrap_or(0),
+                "column": column.column_id().unwrap_or(0),
+                "modifier": column.type_modifier(),
+            })
+        })
+        .collect();
+    let description = serde_json::Value::from(described).to_string();
+    let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    let (last, known) = shapes.get_or_insert_default();
+    if let Some(shape) = known.get(&description) {
+        return Arc::clone(shape);
+    }
+    if known.len() >= MAX_SHAPES {
+        known.clear();
+    }
+    *last = last.wrapping_add(1);
+    let shape = Arc::new(Shape::new(*last, description.clone(), &travels));
+    known.insert(description, Arc::clone(&shape));
+    shape
+}
+
+/// The statements of one connection.
+#[derive(Debug, Default)]
+pub struct Statements {
+    by_text: HashMap<String, (Arc<Prepared>, u64)>,
+    uses: u64,
+}
+
+impl Statements {
+    /// The statement of a text, if it is prepared.
+    pub fn get(&mut self, text: &str) -> Option<Arc<Prepared>> {
+        self.uses += 1;
+        let (prepared, used) = self.by_text.get_mut(text)?;
+        *used = self.uses;
+        Some(Arc::clone(prepared))
+    }
+
+    /// Keeps a statement.
+    pub fn insert(&mut self, text: &str, prepared: Arc<Prepared>) {
+        if self.by_text.len() >= MAX_STATEMENTS {
+            let oldest = self.by_text.iter().min_by_key(|(_, (_, used))| *used).map(|(text, _)| text.clone());
+            oldest.map(|text| self.by_text.remove(&text));
+        }
+        self.by_text.insert(text.into(), (prepared, self.uses));
+    }
+
+    /// Forgets a statement that the server does not accept any more.
+    pub fn remove(&mut self, text: &str) {
+        self.by_text.remove(text);
+    }
+}
+
+/// The name of the command a text holds, as the server's completion tag will say it.
+pub fn command(text: &str) -> String {
+    let mut words = Words(text);
+    let first = words.next_word().unwrap_or_default();
+    let name = match first.as_str() {
+        "WITH" => words.main_verb().unwrap_or_else(|| "SELECT".into()),
+        _ => first,
+    };
+    match name.as_str() {
+        "VALUES" | "TABLE" => "SELECT".into(),
+        "END" => "COMMIT".into(),
+        "ABORT" => "ROLLBACK".into(),
+        _ => name,
+    }
+}
+
+/// The mark that begins a dollar-quoted string: `$$` or `$tag$`; `$1` is a parameter.
+fn dollar_tag(text: &str) -> Option<&str> {
+    let (tag, _) = text.strip_prefix('$')?.split_once('$')?;
+    let is_tag = tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_ascii_digit());
+    is_tag.then(|| &text[..tag.len() + 2])
+}
+
+/// Reads words outside strings, comments and parentheses.
+struct Words<'a>(&'a str);
+
+impl Words<'_> {
+    /// Skips one thing that is not a word; `Some(depth)` for a parenthesis.
+    fn skip(&mut self) -> Option<i32> {
+        let text = self.0;
+        let after = |mark: &str, from: usize| text[from..].find(mark).map_or(text.len(), |at| from + at + mark.len());
+        let (end, depth) = if text.starts_with("--") {
+            (after("\n", 0), 0)
+        } else if text.starts_with("/*") {
+            (after("*/", 2), 0)
+        } else if text.starts_with('\'') {
+            (after("'", 1), 0)
+        } else if text.starts_with('"') {
+            (after("\"", 1), 0)
+        } else if let Some(tag) = dollar_tag(text) {
+            (after(tag, tag.len()), 0)
+        } else {
+            let first = text.chars().next()?;
+            (first.len_utf8(), i32::from(first == '(') - i32::from(first == ')'))
+        };
+        self.0 = &text[end..];
+        Some(depth)
+    }
+
+    fn word(&mut self) -> Option<String> {
+        let end = self.0.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.0.len());
+        if end == 0 {
+            return None;
+        }
+        let (word, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(word.to_ascii_uppercase())
+    }
+
+    fn next_word(&mut self) -> Option<String> {
+        loop {
+            if let Some(word) = self.word() {
+                return Some(word);
+            }
+            self.skip()?;
+        }
+    }
+
+    fn main_verb(&mut self) -> Option<String> {
+        let mut depth = 0;
+        loop {
+            match self.word() {
+                Some(word) => {
+                    let verb = matches!(word.as_str(), "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "VALUES");
+                    if depth == 0 && verb {
+                        return Some(word);
+                    }
+                }
+                None => depth += self.skip()?,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_named_as_in_the_servers_tag() {
+        for (text, expected) in [
+            (" -- hint; insert\n /* delete */ select 1", "SELECT"),
+            ("(select 1) union (select 2)", "SELECT"),
+            ("with a as (delete from t returning *), b as (select ')') insert into c select * from a", "INSERT"),
+            ("WITH x AS (SELECT $q$ ) update $q$) SELECT 1", "SELECT"),
+            ("values (1)", "SELECT"),
+            ("begin work", "BEGIN"),
+            ("create table t ()", "CREATE"),
+            ("", ""),
+            ("'", ""),
+            ("/*", ""),
+            ("with é as (select $1) delete from é", "DELETE"),
+        ] {
+            assert_eq!(command(text), expected, "{text}");
+        }
+    }
+}
