@@ -19,6 +19,10 @@ pub enum Code {
     Connect,
     /// The disk refused a read or a write.
     Io,
+    /// A file is not there; Node's own code for it.
+    NotFound,
+    /// A stored file is torn, or holds something else.
+    Damaged,
     /// A defect of this package; the process goes on.
     Internal,
 }
@@ -35,6 +39,8 @@ impl Code {
             Code::CostExceedsLimit => "ERR_TOOLOO_COST_EXCEEDS_LIMIT",
             Code::Connect => "ERR_TOOLOO_CONNECT",
             Code::Io => "ERR_TOOLOO_IO",
+            Code::NotFound => "ENOENT",
+            Code::Damaged => "ERR_TOOLOO_DAMAGED",
             Code::Internal => "ERR_TOOLOO_INTERNAL",
         }
     }
