@@ -65,6 +65,8 @@ pub enum Header {
     Ours(Times, usize),
     /// The header is longer than what was given.
     Longer(usize),
+    /// One of ours, of another key than the one asked for.
+    Other,
     /// A gzip file of another making, or no gzip.
     Foreign,
     /// Ours, but damaged.
@@ -97,7 +99,11 @@ pub fn header(bytes: &[u8]) -> Header {
 }
 
 fn parse_header(bytes: &[u8], key: Option<&str>) -> Option<Header> {
-    if bytes.get(..4) != Some(&MAGIC) || bytes.get(12..14) != Some(&ID) {
+    let begins = &MAGIC[..bytes.len().min(MAGIC.len())];
+    if bytes.len() < CONTENT && bytes.starts_with(begins) {
+        return None;
+    }
+    if !bytes.starts_with(&MAGIC) || bytes.get(12..14) != Some(&ID) {
         return Some(Header::Foreign);
     }
     let body = 12 + half(bytes, 10)?;
@@ -118,7 +124,7 @@ fn parse_header(bytes: &[u8], key: Option<&str>) -> Option<Header> {
         let (flags, stored) = header_key(key);
         let same = content.get(1) == Some(&flags) && word(content, 2)? as usize == key.len();
         if !same || content.get(FIXED..) != Some(&*stored) {
-            return Some(Header::Foreign);
+            return Some(Header::Other);
         }
     }
     let times = Times { expires: number(content, 6)?, created: number(content, 14)?, keep: number(content, 22)? };
@@ -262,30 +268,49 @@ pub fn encode_bare(json: &str, level: Option<u32>) -> Result<Vec<u8>, CacheError
     Ok(bytes)
 }
 
+/// An item of any making.
+#[derive(serde::Deserialize)]
+struct AnyItem<'a> {
+    key: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    value: &'a serde_json::value::RawValue,
+    #[serde(rename = "expiresAt")]
+    expires: Option<f64>,
+    #[serde(rename = "createdAt")]
+    created: Option<f64>,
+    #[serde(rename = "staleUntil")]
+    keep: Option<f64>,
+}
+
 /// The item of `key` in the bytes of a file. `None` when the file belongs to another key; an error when it is damaged.
-/// `wanted` sees the times of a compressed file before it is inflated and may refuse it.
+/// `wanted` sees the times of a compressed file before it is inflated and may refuse it, and then there is no text.
 pub fn decode(key: &str, bytes: &[u8], wanted: impl Fn(Times) -> bool) -> Result<Option<Item>, CacheError> {
-    let json = if bytes.starts_with(&MAGIC[..2]) {
-        match parse_header(bytes, Some(key)) {
-            Some(Header::Ours(times, _)) if !wanted(times) => {
-                return Ok(Some(Item { text: String::new(), times }));
-            }
-            Some(Header::Ours(_, body)) => gunzip_body(bytes.get(body..).unwrap_or_default())?,
-            Some(Header::Foreign) => return Ok(None),
-            _ => return Err(CacheError::Damaged),
-        }
-    } else {
-        String::from_utf8(bytes.to_vec()).map_err(|_| CacheError::Damaged)?
+    let json = match parse_header(bytes, Some(key)) {
+        Some(Header::Ours(times, _)) if !wanted(times) => return Ok(Some(Item { text: String::new(), times })),
+        Some(Header::Ours(_, body)) => gunzip_body(bytes.get(body..).unwrap_or_default())?,
+        Some(Header::Other) => return Ok(None),
+        Some(Header::Foreign) => return any_item(key, &text_of(bytes.to_vec())?),
+        _ => return Err(CacheError::Damaged),
     };
     let (times, end) = tail(json.as_bytes()).ok_or(CacheError::Damaged)?;
     let prefix = key_prefix(key)?;
-    if !json.starts_with(&prefix) {
-        return if json.starts_with("{\"key\":") { Ok(None) } else { Err(CacheError::Damaged) };
+    if !json.starts_with(&prefix) || end <= prefix.len() {
+        return Err(CacheError::Damaged);
     }
     let mut text = json;
     text.truncate(end);
-    text.drain(..prefix.len().min(end));
-    if text.is_empty() { Err(CacheError::Damaged) } else { Ok(Some(Item { text, times })) }
+    text.drain(..prefix.len());
+    Ok(Some(Item { text, times }))
+}
+
+fn any_item(key: &str, json: &str) -> Result<Option<Item>, CacheError> {
+    let item: AnyItem<'_> = serde_json::from_str(json).map_err(|_| CacheError::Damaged)?;
+    if item.key != key {
+        return Ok(None);
+    }
+    let expires = item.expires.unwrap_or(f64::INFINITY);
+    let times = Times { expires, created: item.created.unwrap_or(0.0), keep: item.keep.unwrap_or(expires) };
+    Ok(Some(Item { text: item.value.get().into(), times }))
 }
 
 fn gunzip_body(body: &[u8]) -> Result<String, CacheError> {

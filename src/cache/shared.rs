@@ -119,6 +119,7 @@ pub struct Folder {
     pub quota: Quota,
     state: Mutex<State>,
     bytes: Cache<Arc<str>, Stored>,
+    shared_bytes: u64,
     stripes: RandomState,
     watchers: Mutex<Vec<Arc<Watcher>>>,
     watching: AtomicUsize,
@@ -157,6 +158,7 @@ impl Folder {
             quota: Quota::default(),
             state: Mutex::new(state),
             bytes,
+            shared_bytes,
             stripes: RandomState::new(),
             watchers: Mutex::default(),
             watching: AtomicUsize::new(0),
@@ -271,9 +273,18 @@ impl Folder {
             return false;
         }
         if let Some((entry, path, stamp)) = found {
-            self.bytes.insert(entry.key.clone(), Stored { entry, path: path.into(), stamp });
+            self.hold(entry, path, stamp);
         }
         true
+    }
+
+    /// What would not fit goes at once, not at moka's leisure.
+    fn hold(&self, entry: Arc<Entry>, path: PathBuf, stamp: Stamp) {
+        if entry.bytes() as u64 > self.shared_bytes {
+            self.bytes.invalidate(&entry.key);
+        } else {
+            self.bytes.insert(entry.key.clone(), Stored { entry, path: path.into(), stamp });
+        }
     }
 
     /// The writer takes up a job: what is to be on disk (`None` inside = nothing), and who waits for it. `None` when
@@ -289,9 +300,7 @@ impl Folder {
     pub fn finish(&self, key: &Arc<str>, job: u64, stored: Option<(Arc<Entry>, PathBuf, Stamp)>) {
         // Before the key leaves the pending map, which hides this.
         match stored {
-            Some((entry, path, stamp)) => {
-                self.bytes.insert(key.clone(), Stored { entry, path: path.into(), stamp });
-            }
+            Some((entry, path, stamp)) => self.hold(entry, path, stamp),
             None => self.bytes.invalidate(key),
         }
         let mut state = self.lock();

@@ -58,8 +58,11 @@ class PersistentCache {
   async delete(key) {
     const tiers = this[TIERS];
     forget(this, key);
-    if (isHooked(this)) await tiers.chain(key, () => removeHooked(this, key));
-    if (isStorable(key)) await request((number) => native.cacheDelete(tiers.handle, key, number));
+    // Both begin now, so that a set after this call is not undone.
+    await Promise.all([
+      isStorable(key) && request((number) => native.cacheDelete(tiers.handle, key, number)),
+      isHooked(this) && tiers.chain(key, () => removeHooked(this, key)),
+    ]);
   }
 
   async clear() {
@@ -67,8 +70,16 @@ class PersistentCache {
     tiers.map = this.memoryCache;
     tiers.forgetAll();
     tiers.group.forgetAll(tiers.member);
-    await Promise.all(tiers.writes.values());
-    await request((number) => native.cacheClear(tiers.handle, number));
+    const empty = () => request((number) => native.cacheClear(tiers.handle, number));
+    const hooked = [...tiers.writes.values()];
+    if (hooked.length === 0) {
+      await empty();
+      return;
+    }
+    // Behind the writes through hooks that were before it, and before those to come.
+    tiers.writes.clear();
+    tiers.ready = Promise.all(hooked).then(empty);
+    await tiers.ready;
   }
 
   async cleanup() {
