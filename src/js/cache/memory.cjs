@@ -7,6 +7,12 @@ const { native } = require('../addon.cjs');
 const LOG_LENGTH = 256;
 const GONE_LENGTH = 64;
 
+const wellFormed =
+  typeof ''.isWellFormed === 'function' ? (text) => text.isWellFormed() : (text) => !/\p{Surrogate}/u.test(text);
+
+/** Whether native code can tell a key from others. Half a surrogate pair has no UTF-8, so two such keys would be one. */
+const isStorable = (key) => typeof key === 'string' && wellFormed(key);
+
 class Itself {
   constructor(object) {
     return object;
@@ -98,7 +104,7 @@ class Memory {
   }
 
   #insert(map, slot, key, bytes) {
-    const name = typeof key === 'string' ? key : `\0${slot}`;
+    const name = isStorable(key) ? key : `\0${slot}`;
     let count = native.cacheInsert(this.handle, slot, name, bytes, this.log, this.logged, this.gone);
     this.logged = 0;
     while (count > 0) {
@@ -135,3 +141,4 @@ class Memory {
 }
 
 exports.Memory = Memory;
+exports.isStorable = isStorable;

@@ -2,17 +2,11 @@
 // What one instance keeps beside its public fields, and its way down the tiers: bytes in memory, then files.
 
 const { native, request } = require('../addon.cjs');
-const { Memory } = require('./memory.cjs');
+const { Memory, isStorable } = require('./memory.cjs');
 const { join } = require('./peers.cjs');
 
 /** Expiry, creation and keep-until of the value that `cacheLookup` found last. */
 const times = new Float64Array(3);
-
-const wellFormed =
-  typeof ''.isWellFormed === 'function' ? (text) => text.isWellFormed() : (text) => !/\p{Surrogate}/u.test(text);
-
-/** Whether a key can name a file. Half a surrogate pair has no UTF-8, so two such keys would be one. */
-const isStorable = (key) => typeof key === 'string' && wellFormed(key);
 
 /** An item as the files hold it. */
 function makeItem(key, value, expiresAt, createdAt, keepUntil) {
@@ -159,5 +153,4 @@ class Tiers {
 }
 
 exports.Tiers = Tiers;
-exports.isStorable = isStorable;
 exports.makeItem = makeItem;

@@ -3,7 +3,8 @@
 
 const path = require('node:path');
 const { native, request } = require('../addon.cjs');
-const { Tiers, isStorable, makeItem } = require('../cache/tiers.cjs');
+const { isStorable } = require('../cache/memory.cjs');
+const { Tiers, makeItem } = require('../cache/tiers.cjs');
 const { cleanFiles } = require('../cache/hooked.cjs');
 
 const TIERS = Symbol('tiers');
@@ -329,6 +330,8 @@ function load(cache, key, loader, ttl, graceMs) {
   if (running !== undefined && !running.overtaken) return running.promise;
   const own = { overtaken: false, promise: undefined };
   own.promise = (async () => {
+    // The loader runs when `loads` has this entry, so that even its failing at once takes it out again.
+    await undefined;
     try {
       const value = await loader(key);
       // Somebody set or deleted the key meanwhile: that is newer than what was loaded.
