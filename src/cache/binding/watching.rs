@@ -2,7 +2,7 @@
 
 use super::{face, folder};
 use crate::binding::queue::Notifier;
-use crate::binding::raw::{Exports, on_env_close};
+use crate::binding::raw::{EnvId, Exports, on_env_close};
 use crate::cache::shared::Folder;
 use crate::cache::watch::{Wake, Watcher};
 use std::cell::RefCell;
@@ -10,11 +10,12 @@ use std::sync::{Arc, Weak};
 
 thread_local! {
     /// What this thread watches, so that a terminated worker leaves nothing behind.
-    static WATCHED: RefCell<Vec<(Weak<Folder>, u32)>> = const { RefCell::new(Vec::new()) };
+    static WATCHED: RefCell<Vec<(EnvId, Weak<Folder>, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
-fn close() {
-    for (folder, number) in WATCHED.take() {
+fn close(env: EnvId) {
+    let watched = WATCHED.with_borrow_mut(|watched| watched.extract_if(.., |(of, ..)| *of == env).collect::<Vec<_>>());
+    for (_, folder, number) in watched {
         if let Some(folder) = folder.upgrade() {
             folder.unwatch(number);
         }
@@ -45,8 +46,8 @@ pub(super) fn register(exports: Exports<'_>) {
             let number = if given == 0 { folder.watch(Box::new(Listener(notifier))) } else { given };
             if given == 0 {
                 WATCHED.with_borrow_mut(|watched| {
-                    watched.retain(|(folder, _)| folder.strong_count() > 0);
-                    watched.push((Arc::downgrade(&folder), number));
+                    watched.retain(|(_, folder, _)| folder.strong_count() > 0);
+                    watched.push((call.env_id(), Arc::downgrade(&folder), number));
                 });
             }
             face(call, |face| face.watch = number)?;

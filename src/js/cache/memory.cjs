@@ -5,6 +5,8 @@
 const { native } = require('../addon.cjs');
 
 const LOG_LENGTH = 256;
+/** The policy counts no more hits of a value than this between two looks at it. */
+const MOST_HITS = 2;
 const GONE_LENGTH = 64;
 
 const wellFormed =
@@ -45,6 +47,9 @@ class Memory {
   free = [];
   log = new Uint32Array(LOG_LENGTH);
   logged = 0;
+  /** Slot → hits that the policy was told of lately; more would tell it nothing new. */
+  told = new Uint8Array(64);
+  insertsLeft = 0;
   gone = new Uint32Array(GONE_LENGTH);
   evictions = 0;
 
@@ -57,10 +62,7 @@ class Memory {
   /** Tells the policy of a hit, later. */
   touch(item) {
     const slot = Slot.of(item);
-    if (slot < 0) return;
-    this.log[this.logged] = slot;
-    this.logged += 1;
-    if (this.logged === LOG_LENGTH) this.#feed();
+    if (slot >= 0 && this.told[slot] < MOST_HITS) this.#note(slot);
   }
 
   /** Keeps an item that stands for `bytes` of JSON, and lets go of those that the policy gives up for it. */
@@ -98,13 +100,31 @@ class Memory {
     native.cacheForgetAll(this.handle);
   }
 
-  #feed() {
+  #note(slot) {
+    this.told[slot] += 1;
+    this.log[this.logged] = slot;
+    this.logged += 1;
+    if (this.logged < LOG_LENGTH) return;
     native.cacheTouch(this.handle, this.log, this.logged);
     this.logged = 0;
   }
 
+  /** Only inserts move the policy on; after a part of a turn of its queues it wants to hear of hits again. */
+  #listenAgain() {
+    this.insertsLeft = Math.max(1, this.limit >> 4);
+    this.told.fill(0);
+  }
+
   #insert(map, slot, key, bytes) {
     const name = isStorable(key) ? key : `\0${slot}`;
+    if (slot >= this.told.length) {
+      const told = new Uint8Array(slot * 2);
+      told.set(this.told);
+      this.told = told;
+    }
+    this.told[slot] = 0;
+    this.insertsLeft -= 1;
+    if (this.insertsLeft <= 0) this.#listenAgain();
     let count = native.cacheInsert(this.handle, slot, name, bytes, this.log, this.logged, this.gone);
     this.logged = 0;
     while (count > 0) {
@@ -140,5 +160,18 @@ class Memory {
   }
 }
 
+/**
+ * An item as the files hold it. A plain object to everybody; made by a constructor, because V8 then leaves room in it
+ * for the slot.
+ */
+function Item(key, value, expiresAt, createdAt) {
+  this.key = key;
+  this.value = value;
+  this.expiresAt = expiresAt;
+  this.createdAt = createdAt;
+}
+Item.prototype = Object.prototype;
+
+exports.Item = Item;
 exports.Memory = Memory;
 exports.isStorable = isStorable;

@@ -2,7 +2,7 @@
 // What one instance keeps beside its public fields, and its way down the tiers: bytes in memory, then files.
 
 const { native, request } = require('../addon.cjs');
-const { Memory, isStorable } = require('./memory.cjs');
+const { Item, Memory, isStorable } = require('./memory.cjs');
 const { join } = require('./peers.cjs');
 
 /** Expiry, creation and keep-until of the value that `cacheLookup` found last. */
@@ -10,7 +10,7 @@ const times = new Float64Array(3);
 
 /** An item as the files hold it. */
 function makeItem(key, value, expiresAt, createdAt, keepUntil) {
-  const item = { key, value, expiresAt, createdAt };
+  const item = new Item(key, value, expiresAt, createdAt);
   if (keepUntil !== expiresAt) item.staleUntil = keepUntil;
   return item;
 }
@@ -102,7 +102,7 @@ class Tiers {
     } catch {
       // No thread to read with: a miss.
     }
-    if (this.reads.get(key) === read) this.reads.delete(key);
+    this.finish(key, read);
     if (read.overtaken || found === null) return null;
     const [text, expires, created, keep, fromDisk] = found;
     if (!fromDisk) this.sharedHits += 1;
@@ -117,10 +117,16 @@ class Tiers {
     } catch {
       // A read problem is a miss.
     }
-    if (this.reads.get(key) === read) this.reads.delete(key);
+    this.finish(key, read);
     if (read.overtaken || item === null) return null;
     if (!cache.isExpired(item)) this.keep(cache, key, item, 0);
     return item;
+  }
+
+  finish(key, read) {
+    if (this.reads.get(key) === read) this.reads.delete(key);
+    // What is left of the Map's old tables must not hold the result.
+    read.promise = undefined;
   }
 
   /** Makes an item of what a lower tier had, and takes it into memory when it counts. */

@@ -8,6 +8,8 @@ const { Tiers, makeItem } = require('../cache/tiers.cjs');
 const { cleanFiles } = require('../cache/hooked.cjs');
 
 const TIERS = Symbol('tiers');
+/** The memory of the tiers, one step nearer for hits. */
+const MEMORY = Symbol('memory');
 /** Entries of a large memory looked at before the event loop gets its turn. */
 const SLICE = 1000;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -24,6 +26,7 @@ class PersistentCache {
     this.stats = { hits: 0, misses: 0, writes: 0, reads: 0 };
     const tiers = new Tiers(this, handle, shared, maxMemoryItems, weighed);
     Object.defineProperty(this, TIERS, { value: tiers });
+    Object.defineProperty(this, MEMORY, { value: tiers.memory });
     tiers.ready = (async () => this.init())().catch(() => warn('initialisation failed'));
   }
 
@@ -39,7 +42,7 @@ class PersistentCache {
     const item = this.memoryCache.get(key);
     if (item !== undefined && !this.isExpired(item)) {
       this.stats.hits += 1;
-      this[TIERS].memory.touch(item);
+      this[MEMORY].touch(item);
       return item.value;
     }
     const found = await find(this, key);
