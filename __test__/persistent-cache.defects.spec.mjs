@@ -53,16 +53,18 @@ test('PC-D2 a flipped bit is never served', async (t) => {
   await cache.flush();
   const file = cache.getFilePath('k');
   const whole = fs.readFileSync(file);
+  let missed = 0;
   for (let at = 16; at < whole.length; at += 3) {
     const bytes = Buffer.from(whole);
     bytes[at] ^= 0x10;
     fs.writeFileSync(file, bytes);
     const found = await open(folder).get('k');
-    // Damage to what only repeats the item, such as the version of the header, is survived.
-    if (at < 20 && found !== null) assert.deepEqual(found, value);
-    else assert.equal(found, null, `byte ${at}`);
+    // Bits that carry nothing, such as padding, may flip: what passes the checksum is the value itself.
+    if (found !== null) assert.deepEqual(found, value, `byte ${at}`);
+    else missed += 1;
     await cache.flush();
   }
+  assert.ok(missed > whole.length / 4);
 });
 
 test('PC-D3 of quick sets of one key the last wins, whatever their sizes', async (t) => {
