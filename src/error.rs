@@ -21,6 +21,10 @@ pub enum Code {
     ConnectionLost,
     /// The disk refused a read or a write.
     Io,
+    /// A file is not there; Node's own code for it.
+    NotFound,
+    /// A stored file is torn, or holds something else.
+    Damaged,
     /// A defect of this package; the process goes on.
     Internal,
 }
@@ -38,6 +42,8 @@ impl Code {
             Code::Connect => "ERR_TOOLOO_CONNECT",
             Code::ConnectionLost => "ERR_TOOLOO_CONNECTION_LOST",
             Code::Io => "ERR_TOOLOO_IO",
+            Code::NotFound => "ENOENT",
+            Code::Damaged => "ERR_TOOLOO_DAMAGED",
             Code::Internal => "ERR_TOOLOO_INTERNAL",
         }
     }

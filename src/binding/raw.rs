@@ -283,6 +283,13 @@ pub struct Text {
     heap: Option<String>,
 }
 
+impl Text {
+    /// The text on the heap, without a copy when it is there already.
+    pub fn into_string(mut self) -> String {
+        self.heap.take().unwrap_or_else(|| self.to_string())
+    }
+}
+
 impl Deref for Text {
     type Target = str;
 
@@ -314,7 +321,8 @@ fn read_text(env: sys::napi_env, raw: sys::napi_value) -> Option<Text> {
         // SAFETY: the buffer holds `len` bytes and the closing NUL.
         unsafe { sys::napi_get_value_string_utf8(env, raw, bytes.as_mut_ptr().cast(), bytes.len(), &mut len) };
         bytes.truncate(len);
-        text.heap = Some(String::from_utf8_lossy(&bytes).into_owned());
+        let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        text.heap = Some(String::from_utf8(bytes).unwrap_or_else(|error| lossy(error.into_bytes())));
     }
     Some(text)
 }

@@ -18,28 +18,27 @@ const REJECT = 1;
 const NOTIFY = 2;
 
 function start() {
-  /** Request number → `{ resolve, reject }` */
-  const pending = new Map();
+  /**
+   * Request number → `{ resolve, reject }`. An array whose places are used again, not a Map: the tables that a Map
+   * leaves behind when keys come and go hold on to settled promises and their results until the next full collection.
+   */
+  const pending = [];
+  const freeNumbers = [];
   /** Listener number → function */
   const listeners = new Map();
-  let lastNumber = 0;
-
-  function nextNumber() {
-    do lastNumber = (lastNumber + 1) >>> 0;
-    while (pending.has(lastNumber) || listeners.has(lastNumber));
-    return lastNumber;
-  }
+  let lastListener = 0;
 
   native.startQueue((number, kind, value) => {
     if (kind === NOTIFY) {
       listeners.get(number)?.(value);
       return;
     }
-    const request = pending.get(number);
-    if (request === undefined) return;
-    pending.delete(number);
-    if (kind === REJECT) request.reject(value);
-    else request.resolve(value);
+    const settled = pending[number];
+    if (settled === undefined) return;
+    pending[number] = undefined;
+    freeNumbers.push(number);
+    if (kind === REJECT) settled.reject(value);
+    else settled.resolve(value);
   });
 
   /**
@@ -48,12 +47,13 @@ function start() {
    */
   function request(start) {
     return new Promise((resolve, reject) => {
-      const number = nextNumber();
-      pending.set(number, { resolve, reject });
+      const number = freeNumbers.length > 0 ? freeNumbers.pop() : pending.length;
+      pending[number] = { resolve, reject };
       try {
         start(number);
       } catch (error) {
-        pending.delete(number);
+        // Not free again: native code may have taken the number before it failed, and settle it yet.
+        pending[number] = undefined;
         reject(error);
       }
     });
@@ -86,9 +86,9 @@ function start() {
 
   /** Registers a listener that native code calls until `unlisten`; returns its number. It keeps nothing alive. */
   function listen(listener) {
-    const number = nextNumber();
-    listeners.set(number, listener);
-    return number;
+    lastListener += 1;
+    listeners.set(lastListener, listener);
+    return lastListener;
   }
 
   function unlisten(number) {

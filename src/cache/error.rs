@@ -1,0 +1,47 @@
+//! What can go wrong with a file.
+
+use crate::error::{Code, Coded};
+use std::io;
+
+/// A file of the cache that could not be read or written. Says nothing about keys or values.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// There is no such file.
+    #[error("ENOENT: no such file in the cache")]
+    Missing,
+    /// The file is torn, or no item.
+    #[error("the cache file is damaged or no cache item")]
+    Damaged,
+    /// The system refused.
+    #[error("the cache file could not be read or written")]
+    Io(#[source] io::Error),
+}
+
+impl From<io::Error> for CacheError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => CacheError::Missing,
+            _ => CacheError::Io(error),
+        }
+    }
+}
+
+impl CacheError {
+    /// The short reason for a warning.
+    pub fn reason(&self) -> String {
+        match self {
+            CacheError::Io(error) => error.kind().to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl Coded for CacheError {
+    fn code(&self) -> Code {
+        match self {
+            CacheError::Missing => Code::NotFound,
+            CacheError::Damaged => Code::Damaged,
+            CacheError::Io(_) => Code::Io,
+        }
+    }
+}

@@ -1,0 +1,365 @@
+'use strict';
+// PersistentCache: values in memory, serialized bytes shared by the process below them, files at the bottom.
+
+const path = require('node:path');
+const { native, request } = require('../addon.cjs');
+const { isStorable } = require('../cache/memory.cjs');
+const { Tiers, makeItem } = require('../cache/tiers.cjs');
+const { cleanFiles } = require('../cache/hooked.cjs');
+
+const TIERS = Symbol('tiers');
+/** The memory of the tiers, one step nearer for hits. */
+const MEMORY = Symbol('memory');
+/** Entries of a large memory looked at before the event loop gets its turn. */
+const SLICE = 1000;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+class PersistentCache {
+  constructor(options = {}) {
+    const given = typeof options === 'object' ? options : {};
+    const [handle, folder, ttl, compress, maxMemoryItems, shared, weighed] = native.cacheOpen(given);
+    this.cacheDir = given.namespace ? folder : given.cacheDir || folder;
+    this.ttl = ttl;
+    this.compress = compress;
+    this.memoryCache = new Map();
+    this.maxMemoryItems = maxMemoryItems;
+    this.stats = { hits: 0, misses: 0, writes: 0, reads: 0 };
+    const tiers = new Tiers(this, handle, shared, maxMemoryItems, weighed);
+    Object.defineProperty(this, TIERS, { value: tiers });
+    Object.defineProperty(this, MEMORY, { value: tiers.memory });
+    tiers.ready = (async () => this.init())().catch(() => warn('initialisation failed'));
+  }
+
+  async init() {
+    try {
+      await request((number) => native.cacheMakeFolder(this[TIERS].handle, number));
+    } catch (error) {
+      warn(`the cache folder could not be made (${error.code})`);
+    }
+  }
+
+  // Not an `async` function, which would cost a hit a third more; still a promise always, and never a throw.
+  get(key) {
+    try {
+      const item = this.memoryCache.get(key);
+      if (item !== undefined && !this.isExpired(item)) {
+        this.stats.hits += 1;
+        this[MEMORY].touch(item);
+        return Promise.resolve(item.value);
+      }
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return getBelow(this, key);
+  }
+
+  async set(key, value, ttl = this.ttl, options) {
+    this.stats.writes += 1;
+    store(this, key, value, ttl, options?.graceMs);
+  }
+
+  async delete(key) {
+    const tiers = this[TIERS];
+    forget(this, key);
+    // Both begin now, so that a set after this call is not undone.
+    await Promise.all([
+      isStorable(key) && request((number) => native.cacheDelete(tiers.handle, key, number)),
+      isHooked(this) && tiers.chain(key, () => removeHooked(this, key)),
+    ]);
+  }
+
+  async clear() {
+    const tiers = this[TIERS];
+    tiers.map = this.memoryCache;
+    tiers.forgetAll();
+    tiers.group.forgetAll(tiers.member);
+    const empty = () => request((number) => native.cacheClear(tiers.handle, number));
+    const hooked = [...tiers.writes.values()];
+    if (hooked.length === 0) {
+      await empty();
+      return;
+    }
+    // Behind the writes through hooks that were before it, and before those to come.
+    tiers.writes.clear();
+    tiers.ready = Promise.all(hooked).then(empty);
+    await tiers.ready;
+  }
+
+  async cleanup() {
+    const tiers = this[TIERS];
+    let [cleaned, seen] = [0, 0];
+    for (const [key, item] of this.memoryCache) {
+      if (this.isExpired(item) && !mayStandIn(item)) {
+        tiers.memory.drop(this.memoryCache, key);
+        cleaned += 1;
+      }
+      seen += 1;
+      if (seen % SLICE === 0) await turn();
+    }
+    await Promise.all(tiers.writes.values());
+    try {
+      const own = this.isExpired === OWN.isExpired && this.readFromDisk === OWN.readFromDisk;
+      cleaned += await (own ? request((number) => native.cacheCleanup(tiers.handle, number)) : cleanFiles(this));
+    } catch {
+      // What could be cleaned is cleaned.
+    }
+    return cleaned;
+  }
+
+  async getSize() {
+    try {
+      await Promise.all(this[TIERS].writes.values());
+      return await request((number) => native.cacheSize(this[TIERS].handle, number));
+    } catch {
+      return 0;
+    }
+  }
+
+  getStats() {
+    const { hits, misses, writes, reads } = this.stats;
+    const { handle, memory, sharedHits } = this[TIERS];
+    const [pendingWrites, pendingBytes] = native.cachePending(handle);
+    return {
+      hits,
+      misses,
+      hitRate: native.cacheHitRate(Number(hits), Number(misses)),
+      writes,
+      reads,
+      memorySize: this.memoryCache.size,
+      maxMemory: this.maxMemoryItems,
+      sharedHits,
+      evictions: memory.evictions,
+      pendingWrites,
+      pendingBytes,
+    };
+  }
+
+  resetStats() {
+    this.stats = { hits: 0, misses: 0, writes: 0, reads: 0 };
+    this[TIERS].sharedHits = 0;
+    this[TIERS].memory.evictions = 0;
+  }
+
+  getFilePath(key) {
+    if (typeof key !== 'string') throw new TypeError('a key must be a string to have a file');
+    return path.join(this.cacheDir, native.cacheFileName(key, this.compress !== false));
+  }
+
+  async readFromDisk(filePath) {
+    const text = await request((number) => native.cacheReadFile(this[TIERS].handle, number, filePath));
+    const item = JSON.parse(text);
+    this.stats.reads += 1;
+    return item;
+  }
+
+  async writeToDisk(key, item) {
+    if (typeof key !== 'string') throw new TypeError('a key must be a string to have a file');
+    const { handle } = this[TIERS];
+    const { key: _key, value, expiresAt, createdAt, staleUntil = expiresAt, ...more } = item;
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError('the value cannot be stored as JSON');
+    if (this.getFilePath === OWN.getFilePath && isStorable(key) && Object.keys(more).length === 0) {
+      const [expires, created, keep] = [expiresAt, createdAt, staleUntil].map(toTime);
+      await request((number) => native.cacheWriteItem(handle, number, key, text, expires, created, keep));
+    } else {
+      const [json, file] = [JSON.stringify(item), this.getFilePath(key)];
+      await request((number) => native.cacheWriteFile(handle, number, file, json));
+    }
+  }
+
+  isExpired(item) {
+    return item.expiresAt && Date.now() > item.expiresAt;
+  }
+
+  // From here on: beyond the original.
+
+  async has(key) {
+    const item = this.memoryCache.get(key);
+    if (item !== undefined && !this.isExpired(item)) return true;
+    const found = await find(this, key);
+    return found !== null && !this.isExpired(found);
+  }
+
+  async getMany(keys) {
+    return Promise.all(Array.from(keys, (key) => this.get(key)));
+  }
+
+  async setMany(entries, ttl) {
+    const pairs = typeof entries?.[Symbol.iterator] === 'function' ? entries : Object.entries(entries);
+    await Promise.all(Array.from(pairs, ([key, value]) => this.set(key, value, ttl)));
+  }
+
+  async getOrSet(key, loader, options) {
+    if (typeof loader !== 'function') throw new TypeError('loader must be a function');
+    const { ttl, graceMs } = options ?? {};
+    const tiers = this[TIERS];
+    let item = this.memoryCache.get(key) ?? null;
+    if (item === null || this.isExpired(item)) item = await find(this, key, graceMs);
+    else tiers.memory.touch(item);
+    const fresh = item !== null && !this.isExpired(item);
+    const stale = item !== null && !fresh && mayStandIn(item, graceMs);
+    if (fresh || stale) this.stats.hits += 1;
+    else this.stats.misses += 1;
+    if (fresh) return item.value;
+    const loading = load(this, key, loader, ttl, graceMs);
+    if (!stale) return loading;
+    loading.catch(() => undefined);
+    return item.value;
+  }
+
+  async flush() {
+    await Promise.all(this[TIERS].writes.values());
+    await request((number) => native.cacheFlush(number));
+  }
+
+  async close() {
+    const tiers = this[TIERS];
+    if (!tiers.closed) {
+      tiers.closed = true;
+      tiers.group.leave(tiers.member);
+      tiers.memory.clear(this.memoryCache);
+    }
+    await this.flush();
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')]() {
+    await this.close();
+  }
+}
+
+/** The methods as they are here: another function in their place is somebody's hook. */
+const { getFilePath, readFromDisk, writeToDisk, isExpired } = PersistentCache.prototype;
+const OWN = { getFilePath, readFromDisk, writeToDisk, isExpired };
+
+const isHooked = (cache) =>
+  cache.writeToDisk !== writeToDisk || cache.readFromDisk !== readFromDisk || cache.getFilePath !== getFilePath;
+
+function warn(message) {
+  console.warn(`PersistentCache: ${message}`);
+}
+
+const toTime = (time) => (typeof time === 'number' && !Number.isNaN(time) ? time : Infinity);
+
+/** Whether an expired item may be served while a new one is made. */
+function mayStandIn(item, graceMs) {
+  const expires = toTime(item.expiresAt);
+  return Date.now() <= Math.max(toTime(item.staleUntil ?? expires), native.cacheKeepUntil(expires, graceMs));
+}
+
+async function getBelow(cache, key) {
+  const found = await find(cache, key);
+  if (found === null || cache.isExpired(found)) {
+    cache.stats.misses += 1;
+    return null;
+  }
+  cache.stats.hits += 1;
+  return found.value;
+}
+
+/** The item of a key that is not in memory or expired there; it may be an expired one that can stand in. */
+async function find(cache, key, graceMs) {
+  const tiers = cache[TIERS];
+  const old = cache.memoryCache.get(key);
+  const ownExpiry = cache.isExpired !== isExpired;
+  const fetchHooked = isHooked(cache) ? (name) => readItem(cache, name) : undefined;
+  const found = (await tiers.fetch(cache, key, { fetchHooked, ownExpiry })) ?? old ?? null;
+  if (found === null || !cache.isExpired(found) || mayStandIn(found, graceMs)) return found;
+  // Past all use: it goes from memory, unless something newer came, and from disk.
+  const now = cache.memoryCache.get(key);
+  if (now === old || now === found) tiers.memory.drop(cache.memoryCache, key);
+  if (fetchHooked !== undefined) tiers.chain(key, () => removeHooked(cache, key));
+  else if (isStorable(key) && !tiers.closed) {
+    if (ownExpiry) native.cacheDelete(tiers.handle, key);
+    else native.cacheDropDead(tiers.handle, key);
+  }
+  return null;
+}
+
+/** An item through the hooks; `null` when what they give is no item of this key. */
+async function readItem(cache, key) {
+  const item = await cache.readFromDisk(cache.getFilePath(key));
+  const fits = typeof item === 'object' && item !== null && 'value' in item && (!('key' in item) || item.key === key);
+  return fits ? item : null;
+}
+
+async function removeHooked(cache, key) {
+  const file = cache.getFilePath(key);
+  await request((number) => native.cacheRemoveFile(cache[TIERS].handle, number, file));
+}
+
+/** Takes a key from the memory of every instance of this thread. */
+function forget(cache, key) {
+  const tiers = cache[TIERS];
+  tiers.overtake(key);
+  tiers.memory.drop(cache.memoryCache, key);
+  tiers.announce(key);
+}
+
+/** The JSON text of a value, `undefined` when it has none. */
+function serialise(value) {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // The reason may quote the value.
+  }
+  if (text === undefined) warn('a value cannot be stored as JSON and stays in memory only');
+  return text;
+}
+
+function store(cache, key, value, ttl, graceMs) {
+  const tiers = cache[TIERS];
+  if (tiers.closed) return;
+  const hooked = isHooked(cache);
+  const direct = !hooked && isStorable(key);
+  const text = direct ? serialise(value) : undefined;
+  const now = Date.now();
+  let expires;
+  if (text !== undefined) {
+    expires = native.cacheSet(tiers.handle, key, text, ttl, now, graceMs);
+  } else {
+    expires = native.cacheExpiry(tiers.handle, ttl, now);
+    // An older value on disk must not come back.
+    if (direct) native.cacheDelete(tiers.handle, key);
+  }
+  tiers.overtake(key);
+  if (Number.isNaN(expires)) {
+    forget(cache, key);
+    if (hooked) tiers.chain(key, () => removeHooked(cache, key));
+    return;
+  }
+  const keep = graceMs === undefined ? expires : native.cacheKeepUntil(expires, graceMs);
+  const item = makeItem(key, value, expires, now, keep);
+  tiers.keep(cache, key, item, text === undefined ? 0 : text.length);
+  tiers.announce(key);
+  if (hooked) tiers.chain(key, () => cache.writeToDisk(key, item));
+}
+
+/** One loader at a time for a key, for all instances of the thread on the folder. */
+function load(cache, key, loader, ttl, graceMs) {
+  const { loads } = cache[TIERS].group;
+  const running = loads.get(key);
+  if (running !== undefined && !running.overtaken) return running.promise;
+  const own = { overtaken: false, promise: undefined };
+  own.promise = (async () => {
+    // The loader runs when `loads` has this entry, so that even its failing at once takes it out again.
+    await undefined;
+    try {
+      const value = await loader(key);
+      // Somebody set or deleted the key meanwhile: that is newer than what was loaded.
+      if (value !== undefined && !own.overtaken) {
+        loads.delete(key);
+        await cache.set(key, value, ttl, { graceMs });
+      }
+      return value;
+    } finally {
+      if (loads.get(key) === own) loads.delete(key);
+    }
+  })();
+  loads.set(key, own);
+  return own.promise;
+}
+
+exports.PersistentCache = PersistentCache;
+exports.default = PersistentCache;
+Object.defineProperty(exports, '__esModule', { value: true });
