@@ -9,6 +9,8 @@
 //! `napi` may be imported only where the path contains `binding`; building with
 //! `--no-default-features` proves it. Allowed edges between rooms are listed in [`EDGES`].
 #![cfg_attr(not(feature = "node"), forbid(unsafe_code))]
+// napi's module hook is not compiled into the test harness, which leaves the binding floor without a caller there.
+#![cfg_attr(test, allow(dead_code))]
 
 pub mod cache;
 pub mod clock;

@@ -10,7 +10,6 @@ pub struct Failure {
     pub(super) message: String,
     pub(super) cause: Option<String>,
     pub(super) retryable: bool,
-    pub(super) fields: Vec<(&'static str, String)>,
 }
 
 impl Failure {
@@ -27,13 +26,7 @@ impl Failure {
 
     /// A failure whose code comes from elsewhere, such as an SQLSTATE.
     pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), cause: None, retryable: false, fields: Vec::new() }
-    }
-
-    /// Adds a string property to the JavaScript error.
-    pub fn with_field(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.fields.push((name, value.into()));
-        self
+        Self { class, code, message: message.into(), cause: None, retryable: false }
     }
 }
 

@@ -110,13 +110,6 @@ impl<'s> Scope<'s> {
         self.make(|env, out| unsafe { sys::napi_create_string_utf16(env, value.as_ptr(), value.len() as isize, out) })
     }
 
-    /// A Node `Buffer` with a copy of `value`.
-    pub fn buffer(self, value: &[u8]) -> Value<'s> {
-        let data = value.as_ptr().cast::<c_void>();
-        // SAFETY: the pointer and length are of a live slice, which Node copies.
-        self.make(|env, out| unsafe { sys::napi_create_buffer_copy(env, value.len(), data, ptr::null_mut(), out) })
-    }
-
     /// An `ArrayBuffer` with a copy of `words`; `undefined` when there is no memory for it.
     pub fn array_buffer(self, words: &[i32]) -> Value<'s> {
         let mut data = ptr::null_mut();
@@ -162,9 +155,6 @@ impl<'s> Scope<'s> {
         let error = Object { scope: self, value: error };
         if failure.retryable {
             error.set("retryable", self.boolean(true));
-        }
-        for (name, value) in &failure.fields {
-            error.set(name, self.text(value));
         }
         if let Some(cause) = &failure.cause {
             let cause = Failure::new(ErrorClass::Error, failure.code, cause.as_str());
@@ -395,11 +385,6 @@ impl<'s> Call<'s> {
             sys::ValueType::napi_object => Ok(Object { scope: self.scope, value: Value { raw, scope: PhantomData } }),
             _ => Err(Failure::wrong_type(index, "an options object")),
         }
-    }
-
-    /// A copy of a `Buffer`'s or `Uint8Array`'s bytes.
-    pub fn bytes_at(&self, index: usize) -> Result<Vec<u8>, Failure> {
-        Ok(self.cells::<u8>(index)?.iter().map(Cell::get).collect())
     }
 
     /// An array of strings, buffers and `null`s (holes and `undefined` are `null` too).
@@ -731,5 +716,5 @@ unsafe extern "C" fn run_drain(
     }
     // SAFETY: the context is the `Drain` that `Waker::new` stored.
     let drain = unsafe { std::mem::transmute::<*mut c_void, Drain>(context) };
-    enter(env, |scope| drain(scope));
+    enter(env, drain);
 }

@@ -41,22 +41,24 @@ function start() {
     else settled.resolve(value);
   });
 
+  function begin(start, resolve, reject) {
+    const number = freeNumbers.length > 0 ? freeNumbers.pop() : pending.length;
+    pending[number] = { resolve, reject };
+    try {
+      start(number);
+    } catch (error) {
+      // Not free again: native code may have taken the number before it failed, and settle it yet.
+      pending[number] = undefined;
+      reject(error);
+    }
+  }
+
   /**
    * A promise that native code settles. `start` gets the request number and passes it to the native function; if it
    * throws, the promise rejects.
    */
   function request(start) {
-    return new Promise((resolve, reject) => {
-      const number = freeNumbers.length > 0 ? freeNumbers.pop() : pending.length;
-      pending[number] = { resolve, reject };
-      try {
-        start(number);
-      } catch (error) {
-        // Not free again: native code may have taken the number before it failed, and settle it yet.
-        pending[number] = undefined;
-        reject(error);
-      }
-    });
+    return new Promise((resolve, reject) => begin(start, resolve, reject));
   }
 
   /**
@@ -64,7 +66,6 @@ function start() {
    * may read memory that the next delivery overwrites.
    */
   request.decoding = (start, decode, resolve, reject) => {
-    const number = nextNumber();
     const delivered = (value) => {
       let decoded;
       try {
@@ -75,13 +76,7 @@ function start() {
       }
       resolve(decoded);
     };
-    pending.set(number, { resolve: delivered, reject });
-    try {
-      start(number);
-    } catch (error) {
-      pending.delete(number);
-      reject(error);
-    }
+    begin(start, delivered, reject);
   };
 
   /** Registers a listener that native code calls until `unlisten`; returns its number. It keeps nothing alive. */
