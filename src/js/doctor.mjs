@@ -2,15 +2,9 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import modules from './modules.cjs';
+import { HELP, reasonOf } from './no-binary.cjs';
 
 const require = createRequire(import.meta.url);
-
-/** The last line of the chain of reasons that the generated loader collects, which is the one that explains. */
-function reasonOf(error) {
-  const messages = [];
-  for (let at = error, depth = 0; at && depth < 20; at = at.cause, depth += 1) messages.push(at.message.split('\n')[0]);
-  return messages.find((message) => !message.startsWith('Cannot find')) ?? messages[0];
-}
 
 /** `{ ok, rows: [[label, text]] }` */
 export function examine() {
@@ -24,8 +18,8 @@ export function examine() {
   try {
     native = require('./native.cjs');
   } catch (error) {
-    rows.push(['binary', 'none that loads'], ['reason', reasonOf(error)]);
-    rows.push(['help', 'npm rebuild tooloo-native (npm 11: allow its install script first), with cargo installed']);
+    const reason = reasonOf(error);
+    rows.push(['binary', reason ? 'does not load' : 'none'], ...(reason ? [['reason', reason]] : []), ['help', HELP]);
     return { ok: false, rows };
   }
   const file = Object.keys(require.cache).find((name) => name.endsWith('.node') && require.cache[name].exports === native);
