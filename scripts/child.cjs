@@ -32,7 +32,16 @@ function runChild(command, args, options) {
       process.on(signal, listener);
       return () => process.off(signal, listener);
     });
+    // npm passes a SIGTERM to the shell between us, which dies of it without a word to this process.
+    const parent = process.ppid;
+    const orphaned = () => {
+      if (process.ppid === parent || received) return;
+      received = 'SIGTERM';
+      child.kill('SIGTERM');
+    };
+    const watch = process.env.npm_lifecycle_event ? setInterval(orphaned, 250) : undefined;
     const settle = (finish) => {
+      clearInterval(watch);
       for (const stop of listeners) stop();
       finish();
     };
