@@ -117,15 +117,16 @@ function keep({ file, backup, temporary }) {
     if (error.code === 'EEXIST') throw error;
     const { mode, atime, mtime } = fs.statSync(file);
     fs.copyFileSync(file, temporary);
+    fs.chmodSync(temporary, 0o600);
+    sync(temporary);
     fs.chmodSync(temporary, mode);
     fs.utimesSync(temporary, atime, mtime);
-    sync(temporary);
     fs.renameSync(temporary, backup);
   }
 }
 
 function sync(file) {
-  const handle = fs.openSync(file, 'r');
+  const handle = fs.openSync(file, 'r+');
   try {
     fs.fsyncSync(handle);
   } finally {
@@ -136,8 +137,8 @@ function sync(file) {
 function replace({ file, temporary, text }) {
   fs.rmSync(temporary, { force: true });
   fs.writeFileSync(temporary, text, { flag: 'wx' });
-  fs.chmodSync(temporary, fs.statSync(file).mode);
   sync(temporary);
+  fs.chmodSync(temporary, fs.statSync(file).mode);
   fs.renameSync(temporary, file);
 }
 
