@@ -1,10 +1,11 @@
 'use strict';
 // Builds the addon with cargo and puts it where the generated loader looks for it. Node's built-ins only: this runs
 // on a fresh clone and as the install script of a platform without a prebuilt binary.
-const { execFileSync, spawn } = require('node:child_process');
+const { execFileSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
+const { runStep } = require('./child.cjs');
 
 const ROOT = path.resolve(__dirname, '..');
 const LOADER_DIR = path.join(ROOT, 'src', 'js');
@@ -13,8 +14,9 @@ const LOADER_DIR = path.join(ROOT, 'src', 'js');
 function platformName() {
   const { platform, arch } = process;
   if (platform === 'linux') {
-    const glibc = process.report?.getReport().header.glibcVersionRuntime;
-    return `linux-${arch}-${glibc ? 'gnu' : 'musl'}`;
+    process.report.excludeNetwork = true;
+    const libc = process.report.getReport().header.glibcVersionRuntime ? 'gnu' : 'musl';
+    return `linux-${arch}-${libc}${arch === 'arm' ? 'eabihf' : ''}`;
   }
   return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`;
 }
@@ -56,21 +58,36 @@ function isFresh(profile) {
 /** Throws one clear line when cargo is missing or older than Cargo.toml asks for. */
 function checkCargo() {
   const wanted = /rust-version = "(\d+)\.(\d+)/.exec(fs.readFileSync(path.join(ROOT, 'Cargo.toml'), 'utf8'));
-  let version;
+  let output;
   try {
-    version = /(\d+)\.(\d+)/.exec(execFileSync('cargo', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
-  } catch {
-    throw new Error('cargo was not found: install Rust from https://rustup.rs, then run this again');
+    output = execFileSync('cargo', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  } catch (error) {
+    const found = error.code === 'ENOENT' ? 'was not found' : 'is there but does not run';
+    throw new Error(
+      `cargo ${found}: install Rust ${wanted[1]}.${wanted[2]} or newer from https://rustup.rs, then run this again`,
+    );
   }
-  const [have, need] = [version, wanted].map((match) => Number(match[1]) * 1000 + Number(match[2]));
-  if (have < need) {
-    throw new Error(`cargo ${version[0]} is too old: Rust ${wanted[1]}.${wanted[2]} or newer is needed (rustup update)`);
+  const version = /(\d+)\.(\d+)/.exec(output);
+  const number = (match) => Number(match[1]) * 1000 + Number(match[2]);
+  if (version && number(version) < number(wanted)) {
+    throw new Error(
+      `cargo ${version[0]} is too old: Rust ${wanted[1]}.${wanted[2]} or newer is needed; run "rustup update", then this again`,
+    );
   }
 }
 
-function libraryFile(targetDir, profile) {
-  const name = { darwin: 'libtooloo_native.dylib', win32: 'tooloo_native.dll' }[process.platform] ?? 'libtooloo_native.so';
-  return path.join(targetDir, profile === 'debug' ? 'debug' : 'release', name);
+/** Collects the path of the built library from cargo's own messages: target folders can be configured anywhere. */
+function readLibrary(child) {
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+  return () => {
+    for (const line of text.split('\n')) {
+      if (!line.includes('"compiler-artifact"') || !line.includes('tooloo_native')) continue;
+      const file = JSON.parse(line).filenames.find((name) => /\.(so|dylib|dll)$/.test(name));
+      if (file) return file;
+    }
+    throw new Error('cargo did not say where the library is');
+  };
 }
 
 /** Builds and installs the addon. `profile` is `release` or `debug`. */
@@ -78,17 +95,21 @@ async function buildAddon(profile) {
   checkCargo();
   const hash = sourceHash(profile);
   const args = ['build', '--lib', '--locked', ...(profile === 'debug' ? [] : ['--release'])];
-  await new Promise((resolve, reject) => {
-    const child = spawn('cargo', args, { cwd: ROOT, stdio: 'inherit' });
-    child.on('error', reject);
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`cargo ${args.join(' ')} failed`))));
-  });
-  const targetDir = process.env.CARGO_TARGET_DIR ? path.resolve(ROOT, process.env.CARGO_TARGET_DIR) : path.join(ROOT, 'target');
+  const env = { ...process.env };
+  // Rust links musl statically unless told otherwise, and then makes no shared library.
+  if (platformName().includes('musl')) env.RUSTFLAGS = `${env.RUSTFLAGS ?? ''} -C target-feature=-crt-static`.trim();
+  let library;
+  await runStep(
+    'cargo',
+    [...args, '--message-format=json-render-diagnostics'],
+    { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'], onSpawn: (child) => (library = readLibrary(child)) },
+    `cargo ${args.join(' ')} failed: see its message above`,
+  );
   // By rename, so that a process that has the old file loaded keeps it whole.
   const temporary = `${addonFile()}.${process.pid}.tmp`;
-  fs.copyFileSync(libraryFile(targetDir, profile), temporary);
+  fs.copyFileSync(library(), temporary);
   fs.renameSync(temporary, addonFile());
   fs.writeFileSync(stampFile(), hash);
 }
 
-module.exports = { ROOT, addonFile, buildAddon, checkCargo, isFresh };
+module.exports = { ROOT, addonFile, buildAddon, checkCargo, isFresh, stampFile };

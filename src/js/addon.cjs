@@ -5,13 +5,7 @@ let native;
 try {
   native = require('./native.cjs');
 } catch (error) {
-  const wrapped = new Error(
-    `tooloo-native: there is no native binary for ${process.platform}-${process.arch}. ` +
-      'Build it with cargo: `npm rebuild tooloo-native` (npm 11: allow its install script first), or `npm run build` in a clone.',
-    { cause: error },
-  );
-  wrapped.code = 'ERR_TOOLOO_NO_BINARY';
-  throw wrapped;
+  throw require('./no-binary.cjs').noBinary(error);
 }
 
 const REJECT = 1;

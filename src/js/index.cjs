@@ -1,7 +1,20 @@
 'use strict';
+// A module is loaded when it is first asked for, so that one that cannot load does not take the others with it.
 
-exports.PersistentCache = require('./lib/persistent-cache.cjs').PersistentCache;
-exports.ConnectionPool = require('./lib/connection-pool.cjs').ConnectionPool;
-exports.QueryOptimizer = require('./lib/query-optimizer.cjs').QueryOptimizer;
-exports.RateLimiter = require('./lib/rate-limiter.cjs').RateLimiter;
-exports.DistributedTracer = require('./lib/distributed-tracer.cjs').DistributedTracer;
+function lazy(name, load) {
+  Object.defineProperty(exports, name, {
+    enumerable: true,
+    configurable: true,
+    get() {
+      const value = load()[name];
+      Object.defineProperty(exports, name, { value, enumerable: true, configurable: true, writable: true });
+      return value;
+    },
+  });
+}
+
+lazy('PersistentCache', () => require('./lib/persistent-cache.cjs'));
+lazy('ConnectionPool', () => require('./lib/connection-pool.cjs'));
+lazy('QueryOptimizer', () => require('./lib/query-optimizer.cjs'));
+lazy('RateLimiter', () => require('./lib/rate-limiter.cjs'));
+lazy('DistributedTracer', () => require('./lib/distributed-tracer.cjs'));

@@ -1,0 +1,1 @@
+export const unrelated = 'the app’s own';

@@ -1,0 +1,103 @@
+// An ES module in TypeScript: the package and its modules, by named and default imports.
+import { ConnectionPool, DistributedTracer, PersistentCache, QueryOptimizer, RateLimiter } from 'tooloo-native';
+import DefaultCache, { PersistentCache as NamedCache } from 'tooloo-native/lib/persistent-cache.js';
+import DefaultPool, { ConnectionPool as NamedPool } from 'tooloo-native/lib/connection-pool.js';
+import DefaultOptimizer, { QueryOptimizer as NamedOptimizer } from 'tooloo-native/lib/query-optimizer.js';
+import DefaultLimiter, { RateLimiter as NamedLimiter } from 'tooloo-native/lib/rate-limiter.js';
+import DefaultTracer, { DistributedTracer as NamedTracer } from 'tooloo-native/lib/distributed-tracer.js';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const yes = <T extends true>(): T | undefined => undefined;
+
+yes<Same<typeof PersistentCache, typeof DefaultCache>>();
+yes<Same<typeof PersistentCache, typeof NamedCache>>();
+yes<Same<typeof ConnectionPool, typeof DefaultPool>>();
+yes<Same<typeof ConnectionPool, typeof NamedPool>>();
+yes<Same<typeof QueryOptimizer, typeof DefaultOptimizer>>();
+yes<Same<typeof QueryOptimizer, typeof NamedOptimizer>>();
+yes<Same<typeof RateLimiter, typeof DefaultLimiter>>();
+yes<Same<typeof RateLimiter, typeof NamedLimiter>>();
+yes<Same<typeof DistributedTracer, typeof DefaultTracer>>();
+yes<Same<typeof DistributedTracer, typeof NamedTracer>>();
+
+// Cache
+const cache = new PersistentCache({ cacheDir: '/tmp/x', ttl: 1000, compress: true, maxMemoryItems: 10 });
+interface Price {
+  cents: number;
+}
+const price: Promise<Price | null> = cache.get<Price>('a');
+// @ts-expect-error a miss is null
+const always: Promise<Price> = cache.get<Price>('a');
+// @ts-expect-error a cache answers with a promise
+const cents: number = cache.get<Price>('a').cents;
+const stored: Promise<void> = cache.set('a', { cents: 1 }, 1000);
+const removed: Promise<number> = cache.cleanup();
+const bytes: Promise<number> = cache.getSize();
+const hitRate: string = cache.getStats().hitRate;
+const loaded: Promise<Price> = cache.getOrSet('a', async () => ({ cents: 1 }), { ttl: 1000, graceMs: 1000 });
+// @ts-expect-error seconds are no option
+new PersistentCache({ ttlSeconds: 5 });
+// @ts-expect-error options are never null
+new PersistentCache(null);
+class Quiet extends PersistentCache {
+  override async init(): Promise<void> {}
+}
+const quiet: PersistentCache = new Quiet();
+
+// Pool
+class Client {
+  ping(): boolean {
+    return true;
+  }
+}
+class ClientPool extends ConnectionPool<Client> {
+  override async createConnection(): Promise<Client> {
+    return new Client();
+  }
+}
+const pool = new ClientPool({ minConnections: 2, maxConnections: 5, connectionTimeout: 1000, idleTimeout: 5000 });
+const client: Promise<Client> = pool.acquire({ signal: AbortSignal.timeout(1000) });
+// @ts-expect-error release takes a connection of this pool
+pool.release('a string');
+const health: Promise<{ healthy: number; unhealthy: number; total: number }> = pool.healthCheck();
+const utilization: string = pool.getStats().utilization;
+const poolSize: number = pool.connections.length;
+const isActive: boolean = pool.activeConnections.has(new Client());
+const answer: Promise<boolean> = pool.withConnection((connection) => connection.ping());
+const drained: Promise<void> = pool.drain({ timeoutMs: 1000 });
+
+// Optimizer
+const optimizer = new QueryOptimizer({ batchSize: 5, batchTimeout: 100, slowQueryThreshold: 100 });
+const suggestions: string[] = optimizer.optimizeQuery('SELECT 1').suggestions;
+const normalized: string = optimizer.normalizeQuery('SELECT 1');
+const queued: Promise<unknown> = optimizer.queueQuery('SELECT $1', [1]);
+// @ts-expect-error a query is a string
+optimizer.queueQuery(42);
+const latency: string = optimizer.getStats().averageLatency;
+
+// Limiter
+const limiter = new RateLimiter({ rateLimit: 10, refillRate: 1, maxWaitTime: 1000, fairQueueing: true });
+const allowed: boolean = limiter.isAllowed('client', 1);
+const acquired: Promise<{ acquired: boolean; waitTime: number }> = limiter.acquire('client');
+limiter.getBucket('client').tokens = 0;
+// @ts-expect-error a cost is a number
+limiter.isAllowed('client', '1');
+const allowRate: string = limiter.getStats().allowRate;
+limiter.shutdown();
+
+// Tracer
+const tracer = new DistributedTracer({ serviceName: 'types', samplingRate: 1.0, flushInterval: 100 });
+const { traceId, spanId }: { traceId: string; spanId: string } = tracer.startTrace();
+const child: string = tracer.startSpan(traceId, 'work', spanId);
+tracer.endSpan(traceId, child, 'success', { rows: 1 });
+tracer.endTrace(traceId, 'error', { error: 'no' });
+const status: string | undefined = tracer.getTrace(traceId)?.status;
+// @ts-expect-error an unknown trace is null
+const length: number = tracer.getTrace(traceId).spans.length;
+const errorRate: string = tracer.getMetrics().errorRate;
+tracer.shutdown();
+
+export const used = [
+  price, always, cents, stored, removed, bytes, hitRate, loaded, quiet, client, health, utilization, poolSize, isActive,
+  answer, drained, suggestions, normalized, queued, latency, allowed, acquired, allowRate, status, length, errorRate,
+];
