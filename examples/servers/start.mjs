@@ -1,12 +1,10 @@
 // npm start: a PostgreSQL with a ledger, two services on it, a load, and a table of what the modules did.
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { countConnections, named, openDatabase } from './database.mjs';
-import { Fleet } from './fleet.mjs';
+import { countConnections, named } from './database.mjs';
 import { loadLedger, resetLedger } from './ledger.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { comparisonTable, moduleTable } from './report.mjs';
+import { inSession } from './session.mjs';
 
 const say = (text) => console.log(text);
 
@@ -33,11 +31,9 @@ async function measure({ fleet, services, database, name, options }) {
   return { load, connections, report: await services.report() };
 }
 
-async function demo({ options, keeper, fleet, folder, signal, opened }) {
+async function demo(options, { fleet, folder, signal, open }) {
   say(process.env.DATABASE_URL ? 'Connecting to the PostgreSQL of DATABASE_URL…' : 'Starting PostgreSQL…');
-  const database = await openDatabase({ fleet: keeper });
-  opened(database);
-  signal.throwIfAborted();
+  const database = await open();
   if (!database.embedded) say(`The ledger goes into the schema ${database.schema}, which is dropped at the end.`);
   const onProgress = progressBar(`Loading ${options.calls.toLocaleString('en')} calls`);
   await loadLedger(database.client, database.schema, { calls: options.calls, onProgress, signal });
@@ -69,41 +65,11 @@ async function demo({ options, keeper, fleet, folder, signal, opened }) {
   await new Promise(() => {});
 }
 
-async function main(options) {
-  const stopped = new AbortController();
-  let interrupted = false;
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(name, () => {
-      if (!interrupted) say('\nStopping…');
-      interrupted = true;
-      stopped.abort(new Error('stopped'));
-    });
-  }
-  const aborted = new Promise((_, reject) => {
-    stopped.signal.addEventListener('abort', () => reject(stopped.signal.reason));
-  });
-  const onDeath = (error) => stopped.abort(error);
-  const [keeper, fleet] = [new Fleet({ onDeath }), new Fleet({ onDeath })];
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-demo-'));
-  let database;
-  const opened = (value) => (database = value);
-  try {
-    await Promise.race([demo({ options, keeper, fleet, folder, signal: stopped.signal, opened }), aborted]);
-  } catch (error) {
-    if (!interrupted) console.error(`\n${error.message}`);
-    process.exitCode = !interrupted || options.once ? 1 : 0;
-  }
-  // Load, web, budget, and only then the database they use.
-  await fleet.stop();
-  await database?.close();
-  await keeper.stop();
-  fs.rmSync(folder, { recursive: true, force: true });
-}
-
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) say(HELP);
-  else await main(options);
+  // Interrupted before its table, `--once` has not done what it was asked for.
+  else process.exitCode = await inSession((session) => demo(options, session), { interruptedCode: options.once ? 1 : 0 });
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
