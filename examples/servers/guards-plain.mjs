@@ -7,11 +7,13 @@ export const createLimiter = () => ({
 });
 
 export const createTracer = () => ({
-  startTrace: () => ({ traceId: '', spanId: '' }),
+  middleware: () => (req, res, next) => {
+    req.trace = { traceId: '', spanId: '' };
+    next();
+  },
+  traceparent: () => '',
   startSpan: () => '',
   endSpan() {},
-  endTrace() {},
-  addTag() {},
   getMetrics: () => ({}),
   shutdown() {},
 });

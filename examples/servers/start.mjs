@@ -9,7 +9,7 @@ import { inSession } from './session.mjs';
 const say = (text) => console.log(text);
 
 function progressBar(title) {
-  let printed = -1;
+  let printed = -25;
   return (share) => {
     const percent = Math.floor(share * 100);
     const bar = `${title} [${'█'.repeat(share * 30).padEnd(30, '·')}] ${String(percent).padStart(3)} %`;

@@ -1,7 +1,7 @@
 // The budget service: answers provider, price and usage questions from the ledger.
 import express from 'express';
 import { COHORTS, PROVIDERS } from '../ledger.mjs';
-import { inSpan, traced } from '../traced.mjs';
+import { inSpan } from '../spans.mjs';
 
 /** Providers a cohort may use: four of the twelve. */
 const allowed = (cohort) => [0, 1, 2, 3].map((step) => 1 + ((cohort + step * 3) % PROVIDERS));
@@ -21,7 +21,7 @@ export function createBudget({ ledger, limiter, tracer, meter }) {
   app.get('/stats', (req, res) => {
     res.json({ ...ledger.stats(), limiter: limiter.getStats(), tracer: tracer.getMetrics() });
   });
-  app.use(traced(tracer));
+  app.use(tracer.middleware());
   app.use(express.json());
 
   /** A route whose handler gets `ask(question, …)`: a timed question to the ledger, as a span of the request. */

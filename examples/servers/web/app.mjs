@@ -1,15 +1,14 @@
 // The web service: limits each client, traces each request, and asks the budget service.
 import express from 'express';
 import { request } from '../http.mjs';
-import { inSpan, traced } from '../traced.mjs';
-import { writeTraceparent } from '../traceparent.mjs';
+import { inSpan } from '../spans.mjs';
 
 export function createWeb({ budgetUrl, limiter, tracer, meter }) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.get('/stats', (req, res) => res.json({ limiter: limiter.getStats(), tracer: tracer.getMetrics() }));
-  app.use('/api', traced(tracer));
+  app.use('/api', tracer.middleware());
 
   // A client above its rate waits for its turn; one that would wait too long is told when to come back.
   app.use('/api', async (req, res, next) => {
@@ -29,7 +28,10 @@ export function createWeb({ budgetUrl, limiter, tracer, meter }) {
         inSpan(tracer, req.trace, `budget ${req.path.split('/')[1]}`, (span) =>
           request(budgetUrl, req.url, {
             method: req.method,
-            headers: { 'x-client-id': req.headers['x-client-id'] ?? req.ip, ...writeTraceparent(req.trace.traceId, span) },
+            headers: {
+              'x-client-id': req.headers['x-client-id'] ?? req.ip,
+              traceparent: tracer.traceparent(req.trace.traceId, span),
+            },
             body: req.method === 'POST' ? req.body : undefined,
           }),
         ),
