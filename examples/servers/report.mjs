@@ -26,7 +26,7 @@ export function moduleTable({ web, budget }, { connections, load }) {
   const [busiest, figures] = operations(budget.tracer).find(([name]) => name.startsWith('ledger.')) ?? [];
   const spans = busiest ? `; ${busiest}: p50 ${ms(figures.p50Ms)}, p99 ${ms(figures.p99Ms)}` : '';
   return table([
-    ['module', 'what it did'],
+    ['module', 'what it did, one second of warming up included'],
     ['PersistentCache', `hit rate ${cache.hitRate} of ${whole(cache.hits + cache.misses)} lookups, ${whole(cache.writes)} writes`],
     ['ConnectionPool', `${connections} of at most 3 connections used, ${whole(pool.acquired)} borrowings`],
     ['QueryOptimizer', `${whole(optimizer.queriesBatched)} queries in ${whole(optimizer.batches ?? 0)} batches of ` +
@@ -40,7 +40,11 @@ export function moduleTable({ web, budget }, { connections, load }) {
 
 /** The same load with and without the modules: `[{ load, report, connections }, …]` */
 export function comparisonTable(on, off) {
-  const change = (before, after) => (before === 0 ? '' : `${after > before ? '+' : '−'}${Math.abs((after / before - 1) * 100).toFixed(0)} %`);
+  const change = (before, after) => {
+    const percent = Math.round((after / before - 1) * 100);
+    if (before === 0 || percent === 0) return '';
+    return `${percent > 0 ? '+' : '−'}${Math.abs(percent)} %`;
+  };
   const row = (title, format, pick) => [title, format(pick(off)), format(pick(on)), change(pick(off), pick(on))];
   return table([
     ['the same load', 'modules off', 'modules on', 'change'],
