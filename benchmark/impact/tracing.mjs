@@ -24,7 +24,10 @@ const servers = {
   without: await listen(createBudget({ ledger, limiter, meter, tracer: createNoTracer() })),
 };
 
+let stopping = false;
 async function stop() {
+  if (stopping) return;
+  stopping = true;
   for (const server of Object.values(servers)) {
     server.close();
     server.closeAllConnections();
