@@ -29,7 +29,7 @@ export function moduleTable({ web, budget }, { connections, load }) {
     ['module', 'what it did, one second of warming up included'],
     ['PersistentCache', `hit rate ${cache.hitRate} of ${whole(cache.hits + cache.misses)} lookups, ${whole(cache.writes)} writes`],
     ['ConnectionPool', `${connections} of at most 3 connections used, ${whole(pool.acquired)} borrowings`],
-    ['QueryOptimizer', `${whole(optimizer.queriesBatched)} queries in ${whole(optimizer.batches ?? 0)} batches of ` +
+    ['QueryOptimizer', `${whole(optimizer.queriesBatched)} queries in ${whole(optimizer.batches)} batches of ` +
       `${optimizer.averageLatency} each, ${optimizer.slowQueriesCount} slow, ${advice} pieces of advice`],
     ['RateLimiter (web)', `${calls(web.limiter)}; ${whole(load.turnedAway)} answers of 429, all to the crawler`],
     ['RateLimiter (budget)', calls(budget.limiter)],
