@@ -25,7 +25,7 @@ const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mill
 
 /** Answers that have to be the same on both sides, each asked twice: from the ledger, and from the cache if there is one. */
 async function sample(url) {
-  const paths = [];
+  const paths = ['/overview?cohorts=1,2,3,4,5,100,200,300'];
   for (let provider = 1; provider <= PROVIDERS; provider += 1) paths.push(`/prices/${provider}`, `/quality/${provider}`);
   for (let cohort = 1; cohort <= COHORTS; cohort += cohort < 10 ? 1 : 35) {
     paths.push(`/usage/${cohort}`, `/recent/${cohort}`, `/quote/${cohort}?tokens=5000`);

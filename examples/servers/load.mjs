@@ -51,6 +51,7 @@ export function* plan({ seed = 1, rate, crawler = false }) {
     else if (kind < 0.35) yield { ...read(`/usage/${cohort()}`), client };
     else if (kind < 0.55) yield { ...read(`/prices/${provider()}`), client };
     else if (kind < 0.7) yield { ...read(`/quality/${provider()}`), client };
+    else if (kind < 0.75) yield { ...read(`/overview?cohorts=${Array.from({ length: 8 }, cohort)}`), client };
     else if (kind < 0.85) yield { ...read(`/quote/${cohort()}?tokens=${1000 * (1 + Math.floor(random() * 50))}`), client };
     else if (kind < 0.95) yield { ...read(`/recent/${cohort()}`), client };
     else yield { ...write(number), client };

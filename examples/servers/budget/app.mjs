@@ -58,6 +58,12 @@ export function createBudget({ ledger, limiter, tracer, meter }) {
     return { cohort: spend.name, provider: best.name, cost: cost(best), left, affordable: cost(best) <= left };
   }));
 
+  // A dashboard line for each of up to ten cohorts.
+  app.get('/overview', answer(async (req, ask) => {
+    const cohorts = String(req.query.cohorts ?? '').split(',').slice(0, 10).map((cohort) => whole(cohort, COHORTS));
+    return Promise.all(cohorts.map((cohort) => ask('spend', cohort)));
+  }));
+
   app.post('/calls', answer((req, ask) => {
     const { at, inputTokens, outputTokens, latencyMs } = req.body;
     const call = { cohort: whole(req.body.cohort, COHORTS), provider: whole(req.body.provider, PROVIDERS) };
