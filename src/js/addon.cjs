@@ -64,7 +64,7 @@ function start() {
    * may read memory that the next delivery overwrites.
    */
   request.decoding = (start, decode, resolve, reject) => {
-    const number = nextNumber();
+    const number = freeNumbers.length > 0 ? freeNumbers.pop() : pending.length;
     const delivered = (value) => {
       let decoded;
       try {
@@ -75,11 +75,12 @@ function start() {
       }
       resolve(decoded);
     };
-    pending.set(number, { resolve: delivered, reject });
+    pending[number] = { resolve: delivered, reject };
     try {
       start(number);
     } catch (error) {
-      pending.delete(number);
+      // As above: not free again.
+      pending[number] = undefined;
       reject(error);
     }
   };
