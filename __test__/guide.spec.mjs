@@ -9,12 +9,14 @@ import { fileURLToPath } from 'node:url';
 import { startPostgres } from './support/postgres.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** A line that does nothing by itself. A block of such lines shows how to import; it is no program. */
+const IDLE_LINE = /^\s*(import\b.*|export \* from .*|\/\/.*)?$/;
 const BLOCK = /^```js[^\n]*\n([\s\S]*?)^```/gm;
 
 function blocksOf(file) {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8');
   return [...text.matchAll(BLOCK)]
-    .filter(([, code]) => /\bfrom\s+['"]tooloo-native['"/]/.test(code))
+    .filter(([, code]) => !code.split('\n').every((line) => IDLE_LINE.test(line)) && /\bfrom\s+['"]tooloo-native['"/]/.test(code))
     .map((match) => ({ file, line: text.slice(0, match.index).split('\n').length, code: match[1] }));
 }
 
