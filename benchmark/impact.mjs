@@ -1,6 +1,7 @@
 // npm run bench:impact: the same services on the same ledger under the same load, with plain `pg` (ten direct
 // connections) and with the modules (a pool of three), in turns, as medians with their spread.
 // Options: --rounds (5), --seconds of a load (6), --rate of requests (200).
+import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -45,6 +46,18 @@ async function statements(client) {
   return rows[0].calls;
 }
 
+/** What the database's processes for these connections have for themselves, in bytes; undefined where it cannot be seen. */
+async function sessionMemory(client, name) {
+  const { rows } = await client.query('SELECT pid FROM pg_stat_activity WHERE application_name = $1', [name]);
+  try {
+    const files = rows.map(({ pid }) => fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+    const sizes = files.flatMap((text) => [...text.matchAll(/^Private_\w+: +(\d+) kB/gm)].map(([, size]) => Number(size)));
+    return sizes.reduce((sum, size) => sum + size, 0) * 1024;
+  } catch {
+    return undefined;
+  }
+}
+
 /** One load on fresh services: the figures of one side in one round. */
 async function turn({ fleet, folder, database }, { side, modules, seed, seconds, url, check }) {
   const name = `impact-${side}`;
@@ -62,6 +75,7 @@ async function turn({ fleet, folder, database }, { side, modules, seed, seconds,
     load,
     statements: await statements(database.client),
     connections: await countConnections(database.client, name),
+    sessionBytes: await sessionMemory(database.client, name),
     report: await services.report(),
   };
   if (check) {
@@ -170,6 +184,10 @@ async function impact(session) {
   row('HTTP answer, p99, ms', ({ load }) => load.latency.p99Ms);
   row('database connections', ({ connections }) => connections, -0.7);
   row('memory, MB (RSS of the budget service, mean)', ({ report }) => report.budget.rssBytes / 2 ** 20, -0.2);
+  if (results.plain[0].sessionBytes !== undefined) {
+    const whole = ({ report, sessionBytes }) => (report.budget.rssBytes + sessionBytes) / 2 ** 20;
+    row('memory, MB (the same, and its sessions in the database)', whole, -0.2);
+  }
   row('network, KB to and from the database', ({ kilobytes }) => kilobytes, -0.3, bytes);
   row('statements (pg_stat_statements)', (one) => one.statements, -0.3);
   row('processor time of the budget service, ms', ({ report }) => report.budget.cpuMs);
