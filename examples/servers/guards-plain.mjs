@@ -1,0 +1,19 @@
+// Limiter and tracer, switched off: everything is let through and nothing is recorded.
+
+export const createLimiter = () => ({
+  acquire: async () => ({ acquired: true, waitTime: 0 }),
+  getStats: () => ({}),
+  shutdown() {},
+});
+
+export const createTracer = () => ({
+  middleware: () => (req, res, next) => {
+    req.trace = { traceId: '', spanId: '' };
+    next();
+  },
+  traceparent: () => '',
+  startSpan: () => '',
+  endSpan() {},
+  getMetrics: () => ({}),
+  shutdown() {},
+});

@@ -1,0 +1,46 @@
+// The web service: limits each client, traces each request, and asks the budget service.
+import express from 'express';
+import { request } from '../http.mjs';
+import { inSpan } from '../spans.mjs';
+
+export function createWeb({ budgetUrl, limiter, tracer, meter }) {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.get('/stats', (req, res) => res.json({ limiter: limiter.getStats(), tracer: tracer.getMetrics() }));
+  app.use('/api', tracer.middleware());
+
+  // A client above its rate waits for its turn; one that would wait too long is told when to come back.
+  app.use('/api', async (req, res, next) => {
+    try {
+      await limiter.acquire(req.headers['x-client-id'] ?? req.ip);
+      next();
+    } catch (error) {
+      res.set('Retry-After', String(Math.ceil((error.retryAfterMs ?? 1000) / 1000)));
+      res.status(429).json({ error: 'too many requests' });
+    }
+  });
+  app.use('/api', express.text({ type: 'application/json' }));
+
+  app.use('/api', async (req, res) => {
+    try {
+      const answer = await meter.time(() =>
+        inSpan(tracer, req.trace, `budget ${req.path.split('/')[1]}`, (span) =>
+          request(budgetUrl, req.url, {
+            method: req.method,
+            headers: {
+              'x-client-id': req.headers['x-client-id'] ?? req.ip,
+              traceparent: tracer.traceparent(req.trace.traceId, span),
+            },
+            body: req.method === 'POST' ? req.body : undefined,
+          }),
+        ),
+      );
+      res.status(answer.status).type('json').send(answer.text);
+    } catch (error) {
+      console.error(`web: ${req.method} ${req.path}: ${error.message}`);
+      if (!res.headersSent) res.status(502).json({ error: 'the budget service does not answer' });
+    }
+  });
+  return app;
+}
