@@ -1,4 +1,0 @@
-import faces from './provider-quality-learner.cjs';
-
-export const { ProviderQualityLearner } = faces;
-export default ProviderQualityLearner;

@@ -1,4 +1,0 @@
-import faces from './request-deduplicator.cjs';
-
-export const { RequestDeduplicator } = faces;
-export default RequestDeduplicator;

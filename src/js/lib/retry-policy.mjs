@@ -1,4 +1,0 @@
-import faces from './retry-policy.cjs';
-
-export const { retry } = faces;
-export default retry;
