@@ -106,7 +106,7 @@ export interface CircuitBreakerEvents {
 }
 
 /** What a fallback gave while the circuit was open; the mark keeps it from being cached as a result. */
-export declare class FallbackResult<F = unknown> {
+export interface FallbackResult<F = unknown> {
   readonly isFallback: true;
   readonly value: F;
   /** The open error; not enumerable. */
@@ -116,7 +116,7 @@ export declare class FallbackResult<F = unknown> {
 /** Stops calling what fails, and tries again with a probe after a while. */
 export declare class CircuitBreaker {
   constructor(name?: string, options?: CircuitBreakerOptions);
-  static readonly FallbackResult: typeof FallbackResult;
+  static readonly FallbackResult: new <F>(value: F, reason: Error) => FallbackResult<F>;
   name: string;
   state: CircuitState;
   /** Failures in a row; 0 while open. */
