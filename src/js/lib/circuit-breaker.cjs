@@ -419,7 +419,9 @@ class CircuitBreaker {
       if (Number.isFinite(value)) this.metrics[field] = value;
     }
     const changes = read(metrics, 'stateChanges');
-    if (Array.isArray(changes)) this.metrics.stateChanges = changes.slice(-MAX_STATE_CHANGES).map((one) => ({ ...one }));
+    if (Array.isArray(changes)) {
+      this.metrics.stateChanges = changes.slice(-MAX_STATE_CHANGES).map((one) => ({ ...one }));
+    }
     return this;
   }
 }
