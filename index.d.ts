@@ -4,3 +4,4 @@ export * from './src/js/lib/connection-pool.cjs';
 export * from './src/js/lib/query-optimizer.cjs';
 export * from './src/js/lib/rate-limiter.cjs';
 export * from './src/js/lib/distributed-tracer.cjs';
+export * from './src/js/lib/circuit-breaker.cjs';

@@ -11,6 +11,8 @@ pub enum Code {
     Aborted,
     /// The call waited longer than it was allowed to.
     Timeout,
+    /// The circuit breaker lets no call through now; a name that callers of the original know.
+    CircuitOpen,
     /// A bounded queue is full.
     QueueFull,
     /// The cost asked for is larger than the bucket can ever hold.
@@ -37,6 +39,7 @@ impl Code {
             Code::Closed => "ERR_TOOLOO_CLOSED",
             Code::Aborted => "ERR_TOOLOO_ABORTED",
             Code::Timeout => "ERR_TOOLOO_TIMEOUT",
+            Code::CircuitOpen => "CIRCUIT_BREAKER_OPEN",
             Code::QueueFull => "ERR_TOOLOO_QUEUE_FULL",
             Code::CostExceedsLimit => "ERR_TOOLOO_COST_EXCEEDS_LIMIT",
             Code::Connect => "ERR_TOOLOO_CONNECT",

@@ -18,3 +18,4 @@ lazy('ConnectionPool', () => require('./lib/connection-pool.cjs'));
 lazy('QueryOptimizer', () => require('./lib/query-optimizer.cjs'));
 lazy('RateLimiter', () => require('./lib/rate-limiter.cjs'));
 lazy('DistributedTracer', () => require('./lib/distributed-tracer.cjs'));
+lazy('CircuitBreaker', () => require('./lib/circuit-breaker.cjs'));

@@ -8,4 +8,5 @@ exports.MODULES = Object.freeze({
   'query-optimizer': ['QueryOptimizer'],
   'rate-limiter': ['RateLimiter'],
   'distributed-tracer': ['DistributedTracer'],
+  'circuit-breaker': ['CircuitBreaker'],
 });

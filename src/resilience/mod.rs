@@ -1,3 +1,14 @@
 //! Staying up while something else is down. What the rooms share of it; `pool` and `cluster` may look in here.
+//!
+//! A breaker is a state machine over a passed-in time that says "permit", "probe" or "reject"; retry is a verdict on
+//! an error and a delay; the learner is arithmetic over a list of observations. The room knows no function of the
+//! user, no promise and no timer: the caller performs what is decided here and reports the outcome.
 
 pub mod backoff;
+pub mod breaker;
+pub mod config;
+pub mod error;
+pub mod window;
+
+#[cfg(feature = "node")]
+pub(crate) mod binding;

@@ -1,0 +1,18 @@
+// The packages we measure ourselves against. They are no dependencies of this package:
+//   npm install --prefix node_modules/.cache/peers opossum@10 cockatiel@4
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const cache = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../node_modules/.cache/peers/x.cjs');
+const require = createRequire(cache);
+
+/** The package, or `undefined` after a line that says how to get it. */
+export function peer(name) {
+  try {
+    return require(name);
+  } catch {
+    console.log(`(no rows against ${name}: npm install --prefix node_modules/.cache/peers opossum@10 cockatiel@4)`);
+    return undefined;
+  }
+}

@@ -1,0 +1,4 @@
+import faces from './circuit-breaker.cjs';
+
+export const { CircuitBreaker } = faces;
+export default CircuitBreaker;

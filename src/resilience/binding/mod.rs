@@ -1,0 +1,12 @@
+//! The raw functions of this room.
+
+mod breaker;
+mod errors;
+
+use crate::binding::raw::Exports;
+
+/// Adds the room's functions to the addon's exports.
+pub fn register(exports: Exports<'_>) {
+    breaker::register(exports);
+    errors::register(exports);
+}
