@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import all, * as named from '../src/js/index.cjs';
+import table from '../src/js/modules.cjs';
 import CacheDefault, { PersistentCache } from '../src/js/lib/persistent-cache.mjs';
 import PoolDefault, { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
 import OptimizerDefault, { QueryOptimizer } from '../src/js/lib/query-optimizer.mjs';
@@ -54,9 +55,10 @@ for (const [file, X, Default] of classes) {
   });
 }
 
-test('the index gives all five by name, each as it is asked for', () => {
+test('the index gives every module of the table by name, each as it is asked for', () => {
   assert.equal(named.default, all);
-  assert.deepEqual(Object.keys(all).sort(), classes.map(([, X]) => X.name).sort());
+  assert.deepEqual(Object.keys(all).sort(), Object.values(table.MODULES).flat().sort());
+  for (const [, X] of classes) assert.equal(all[X.name], X);
 });
 
 test('cache: set and get, a miss is null', async () => {
