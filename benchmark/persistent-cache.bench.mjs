@@ -58,20 +58,22 @@ async function filled(Cache, count, value, options) {
   return cache;
 }
 
-async function memoryHits(table, keys) {
+/** `full`: the memory holds as many items as it may, so that every hit counts for the policy. */
+async function memoryHits(table, keys, full) {
   const names = Array.from({ length: keys }, (_, index) => `key:${index}`);
   const next = random(keys);
   const order = Array.from({ length: 200_000 }, () => names[Math.floor(next() * keys)]);
-  const baseline = new Baseline({ cacheDir: folder(), maxMemoryItems: 200_000 });
+  const maxMemoryItems = full ? keys : 200_000;
+  const baseline = new Baseline({ cacheDir: folder(), maxMemoryItems });
   const createdAt = Date.now();
   for (const key of names) {
     baseline.memoryCache.set(key, { key, value: { ...small }, expiresAt: createdAt + 3_600_000, createdAt });
   }
-  const ours = new PersistentCache({ cacheDir: folder(), maxMemoryItems: 200_000 });
+  const ours = new PersistentCache({ cacheDir: folder(), maxMemoryItems });
   for (const key of names) await ours.set(key, { ...small });
   await ours.flush();
   const round = (cache) => () => timeAwaited(order.length, (index) => cache.get(order[index]));
-  const title = `memory hit, awaited, ${keys.toLocaleString('en')} keys`;
+  const title = `memory hit, awaited, ${keys.toLocaleString('en')} keys${full ? ', memory full' : ''}`;
   await table.compare({ title, goal: 1, baseline: round(baseline), ours: round(ours), rounds: 9 });
 }
 
@@ -162,7 +164,9 @@ export async function run(table) {
         ours: () => setTime(PersistentCache, value),
       });
     }
-    for (const keys of [10, 1000, 100_000]) await memoryHits(table, keys);
+    for (const full of [false, true]) {
+      for (const keys of [10, 1000, 100_000]) await memoryHits(table, keys, full);
+    }
     for (const [capacity, limit] of [[100, 49], [1000, 25.5]]) {
       const title = `misses in memory, Zipf 1.0 over 10,000, capacity ${capacity / 100} %`;
       await table.limit({ title, limit, unit: '%', ours: () => zipfMisses(capacity) });
