@@ -1,5 +1,5 @@
 // An ES module in TypeScript: the package and its modules, by named and default imports.
-import { ConnectionPool, DistributedTracer, PersistentCache, QueryOptimizer, RateLimiter } from 'tooloo-native';
+import { CircuitBreaker, ConnectionPool, DistributedTracer, PersistentCache, QueryOptimizer, RateLimiter } from 'tooloo-native';
 import DefaultCache, { PersistentCache as NamedCache } from 'tooloo-native/lib/persistent-cache.js';
 import DefaultPool, { ConnectionPool as NamedPool } from 'tooloo-native/lib/connection-pool.js';
 import DefaultOptimizer, { QueryOptimizer as NamedOptimizer } from 'tooloo-native/lib/query-optimizer.js';
@@ -101,3 +101,13 @@ export const used = [
   price, always, cents, stored, removed, bytes, hitRate, loaded, quiet, client, health, utilization, poolSize, isActive,
   answer, drained, suggestions, normalized, queued, latency, allowed, acquired, allowRate, status, length, errorRate,
 ];
+
+import DefaultBreaker from 'tooloo-native/lib/circuit-breaker.js';
+
+yes<Same<typeof CircuitBreaker, typeof DefaultBreaker>>();
+const breaker = new CircuitBreaker('provider', { failureThreshold: 3, resetTimeout: 1000 });
+const fromBreaker: number = await breaker.execute(async () => 42, { name: 'ask', timeout: 100 });
+const stateOfBreaker: 'CLOSED' | 'OPEN' | 'HALF_OPEN' = breaker.getState().state;
+void [fromBreaker, stateOfBreaker];
+// @ts-expect-error the threshold is a number
+new CircuitBreaker('provider', { failureThreshold: 'many' });
