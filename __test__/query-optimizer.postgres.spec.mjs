@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
+import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
 import { QueryOptimizer } from '../src/js/lib/query-optimizer.mjs';
 import { startPostgres } from './support/postgres.mjs';
 
 const LONG = 60_000;
-const { ConnectionPool } = await import('../src/js/lib/connection-pool.mjs').catch(() => ({}));
 
 describe('a real PostgreSQL', () => {
   let server;
@@ -37,8 +37,7 @@ describe('a real PostgreSQL', () => {
     }
   });
 
-  const skip = !ConnectionPool && 'this build has no ConnectionPool';
-  test('through a ConnectionPool, a batch in one call', { skip }, async () => {
+  test('through a ConnectionPool, a batch in one call', async () => {
     const pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 2 });
     let calls = 0;
     const { queryBatch } = pool;

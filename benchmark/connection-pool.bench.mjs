@@ -33,7 +33,7 @@ export async function run(table) {
   }
   await table.compare({
     title: 'acquire + release, 100 callers on 10 connections',
-    goal: 0.3,
+    goal: 1,
     baseline: () => queue(BaselinePool),
     ours: () => queue(ConnectionPool),
   });
