@@ -5,3 +5,6 @@ export * from './src/js/lib/query-optimizer.cjs';
 export * from './src/js/lib/rate-limiter.cjs';
 export * from './src/js/lib/distributed-tracer.cjs';
 export * from './src/js/lib/circuit-breaker.cjs';
+export * from './src/js/lib/request-deduplicator.cjs';
+export * from './src/js/lib/retry-policy.cjs';
+export * from './src/js/lib/cache-manager.cjs';

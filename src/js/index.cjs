@@ -19,3 +19,6 @@ lazy('QueryOptimizer', () => require('./lib/query-optimizer.cjs'));
 lazy('RateLimiter', () => require('./lib/rate-limiter.cjs'));
 lazy('DistributedTracer', () => require('./lib/distributed-tracer.cjs'));
 lazy('CircuitBreaker', () => require('./lib/circuit-breaker.cjs'));
+lazy('RequestDeduplicator', () => require('./lib/request-deduplicator.cjs'));
+lazy('retry', () => require('./lib/retry-policy.cjs'));
+lazy('cacheManager', () => require('./lib/cache-manager.cjs'));

@@ -4,3 +4,6 @@ export { QueryOptimizer } from './lib/query-optimizer.mjs';
 export { RateLimiter } from './lib/rate-limiter.mjs';
 export { DistributedTracer } from './lib/distributed-tracer.mjs';
 export { CircuitBreaker } from './lib/circuit-breaker.mjs';
+export { RequestDeduplicator } from './lib/request-deduplicator.mjs';
+export { retry } from './lib/retry-policy.mjs';
+export { cacheManager } from './lib/cache-manager.mjs';

@@ -9,4 +9,7 @@ exports.MODULES = Object.freeze({
   'rate-limiter': ['RateLimiter'],
   'distributed-tracer': ['DistributedTracer'],
   'circuit-breaker': ['CircuitBreaker'],
+  'request-deduplicator': ['RequestDeduplicator'],
+  'retry-policy': ['retry'],
+  'cache-manager': ['cacheManager'],
 });

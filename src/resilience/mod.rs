@@ -7,7 +7,10 @@
 pub mod backoff;
 pub mod breaker;
 pub mod config;
+pub mod dedup;
 pub mod error;
+pub mod lifetime;
+pub mod retry;
 pub mod window;
 
 #[cfg(feature = "node")]

@@ -1,0 +1,2 @@
+export * from './cache-manager.cjs';
+export { cacheManager as default } from './cache-manager.cjs';

@@ -1,0 +1,4 @@
+import faces from './request-deduplicator.cjs';
+
+export const { RequestDeduplicator } = faces;
+export default RequestDeduplicator;

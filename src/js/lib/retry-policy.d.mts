@@ -1,0 +1,2 @@
+export * from './retry-policy.cjs';
+export { retry as default } from './retry-policy.cjs';

@@ -1,0 +1,4 @@
+import faces from './retry-policy.cjs';
+
+export const { retry } = faces;
+export default retry;
