@@ -22,3 +22,4 @@ lazy('CircuitBreaker', () => require('./lib/circuit-breaker.cjs'));
 lazy('RequestDeduplicator', () => require('./lib/request-deduplicator.cjs'));
 lazy('retry', () => require('./lib/retry-policy.cjs'));
 lazy('cacheManager', () => require('./lib/cache-manager.cjs'));
+lazy('ProviderQualityLearner', () => require('./lib/provider-quality-learner.cjs'));

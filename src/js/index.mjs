@@ -7,3 +7,4 @@ export { CircuitBreaker } from './lib/circuit-breaker.mjs';
 export { RequestDeduplicator } from './lib/request-deduplicator.mjs';
 export { retry } from './lib/retry-policy.mjs';
 export { cacheManager } from './lib/cache-manager.mjs';
+export { ProviderQualityLearner } from './lib/provider-quality-learner.mjs';

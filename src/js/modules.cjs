@@ -10,6 +10,7 @@ exports.MODULES = Object.freeze({
   'distributed-tracer': ['DistributedTracer'],
   'circuit-breaker': ['CircuitBreaker'],
   'request-deduplicator': ['RequestDeduplicator'],
+  'provider-quality-learner': ['ProviderQualityLearner'],
   'retry-policy': ['retry'],
   'cache-manager': ['cacheManager'],
 });

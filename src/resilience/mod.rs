@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod config;
 pub mod dedup;
 pub mod error;
+pub mod learner;
 pub mod lifetime;
 pub mod retry;
 pub mod window;

@@ -3,6 +3,7 @@
 mod breaker;
 mod dedup;
 mod errors;
+mod learner;
 mod retry;
 
 use crate::binding::raw::Exports;
@@ -12,5 +13,6 @@ pub fn register(exports: Exports<'_>) {
     breaker::register(exports);
     dedup::register(exports);
     errors::register(exports);
+    learner::register(exports);
     retry::register(exports);
 }

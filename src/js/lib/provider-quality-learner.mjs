@@ -1,0 +1,4 @@
+import faces from './provider-quality-learner.cjs';
+
+export const { ProviderQualityLearner } = faces;
+export default ProviderQualityLearner;
