@@ -9,3 +9,4 @@ export * from './src/js/lib/request-deduplicator.cjs';
 export * from './src/js/lib/retry-policy.cjs';
 export * from './src/js/lib/cache-manager.cjs';
 export * from './src/js/lib/provider-quality-learner.cjs';
+export * from './src/js/lib/resilience/AutoScalingDecisionEngine.cjs';

@@ -12,6 +12,7 @@
 // napi's module hook is not compiled into the test harness, which leaves the binding floor without a caller there.
 #![cfg_attr(test, allow(dead_code))]
 
+pub mod balance;
 pub mod cache;
 pub mod clock;
 pub mod error;

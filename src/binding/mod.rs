@@ -14,6 +14,7 @@ pub fn register(exports: Object<'_>, env: napi::Env) -> napi::Result<()> {
     raw::quiet_panics();
     let exports = Exports::from_hook(&env, &exports);
     queue::register(exports);
+    crate::balance::binding::register(exports);
     crate::cache::binding::register(exports);
     crate::limit::binding::register(exports);
     crate::pool::binding::register(exports);

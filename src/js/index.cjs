@@ -23,3 +23,4 @@ lazy('RequestDeduplicator', () => require('./lib/request-deduplicator.cjs'));
 lazy('retry', () => require('./lib/retry-policy.cjs'));
 lazy('cacheManager', () => require('./lib/cache-manager.cjs'));
 lazy('ProviderQualityLearner', () => require('./lib/provider-quality-learner.cjs'));
+lazy('AutoScalingDecisionEngine', () => require('./lib/resilience/AutoScalingDecisionEngine.cjs'));

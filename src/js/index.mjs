@@ -8,3 +8,4 @@ export { RequestDeduplicator } from './lib/request-deduplicator.mjs';
 export { retry } from './lib/retry-policy.mjs';
 export { cacheManager } from './lib/cache-manager.mjs';
 export { ProviderQualityLearner } from './lib/provider-quality-learner.mjs';
+export { AutoScalingDecisionEngine } from './lib/resilience/AutoScalingDecisionEngine.mjs';

@@ -13,4 +13,5 @@ exports.MODULES = Object.freeze({
   'provider-quality-learner': ['ProviderQualityLearner'],
   'retry-policy': ['retry'],
   'cache-manager': ['cacheManager'],
+  'resilience/AutoScalingDecisionEngine': ['AutoScalingDecisionEngine'],
 });

@@ -1,0 +1,10 @@
+//! The raw functions of this room.
+
+mod scale;
+
+use crate::binding::raw::Exports;
+
+/// Adds the room's functions to the addon's exports.
+pub fn register(exports: Exports<'_>) {
+    scale::register(exports);
+}

@@ -1,0 +1,11 @@
+//! How much capacity there is and where it is: when a service gets or loses instances.
+//!
+//! The deciding files know numbers and a passed-in time. No process, no socket and no timer: who asks performs what is
+//! decided here.
+
+pub mod hpa;
+pub mod policy;
+pub mod scale;
+
+#[cfg(feature = "node")]
+pub(crate) mod binding;

@@ -1,0 +1,2 @@
+export * from './AutoScalingDecisionEngine.cjs';
+export { AutoScalingDecisionEngine as default } from './AutoScalingDecisionEngine.cjs';

@@ -1,0 +1,4 @@
+import faces from './AutoScalingDecisionEngine.cjs';
+
+export const { AutoScalingDecisionEngine } = faces;
+export default AutoScalingDecisionEngine;
