@@ -10,3 +10,5 @@ export * from './src/js/lib/retry-policy.cjs';
 export * from './src/js/lib/cache-manager.cjs';
 export * from './src/js/lib/provider-quality-learner.cjs';
 export * from './src/js/lib/resilience/AutoScalingDecisionEngine.cjs';
+export * from './src/js/lib/resilience/ReadinessProbe.cjs';
+export * from './src/js/balance/shutdown.cjs';

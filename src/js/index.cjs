@@ -24,3 +24,5 @@ lazy('retry', () => require('./lib/retry-policy.cjs'));
 lazy('cacheManager', () => require('./lib/cache-manager.cjs'));
 lazy('ProviderQualityLearner', () => require('./lib/provider-quality-learner.cjs'));
 lazy('AutoScalingDecisionEngine', () => require('./lib/resilience/AutoScalingDecisionEngine.cjs'));
+lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
+lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));

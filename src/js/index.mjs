@@ -1,3 +1,5 @@
+import shutdown from './balance/shutdown.cjs';
+
 export { PersistentCache } from './lib/persistent-cache.mjs';
 export { ConnectionPool } from './lib/connection-pool.mjs';
 export { QueryOptimizer } from './lib/query-optimizer.mjs';
@@ -9,3 +11,6 @@ export { retry } from './lib/retry-policy.mjs';
 export { cacheManager } from './lib/cache-manager.mjs';
 export { ProviderQualityLearner } from './lib/provider-quality-learner.mjs';
 export { AutoScalingDecisionEngine } from './lib/resilience/AutoScalingDecisionEngine.mjs';
+export { ReadinessProbe } from './lib/resilience/ReadinessProbe.mjs';
+
+export const { gracefulShutdown } = shutdown;

@@ -14,4 +14,8 @@ exports.MODULES = Object.freeze({
   'retry-policy': ['retry'],
   'cache-manager': ['cacheManager'],
   'resilience/AutoScalingDecisionEngine': ['AutoScalingDecisionEngine'],
+  'resilience/ReadinessProbe': ['ReadinessProbe'],
 });
+
+/** What the package exports beside them. */
+exports.ADDITIONS = Object.freeze(['gracefulShutdown']);

@@ -1,10 +1,12 @@
 //! The raw functions of this room.
 
+mod readiness;
 mod scale;
 
 use crate::binding::raw::Exports;
 
 /// Adds the room's functions to the addon's exports.
 pub fn register(exports: Exports<'_>) {
+    readiness::register(exports);
     scale::register(exports);
 }

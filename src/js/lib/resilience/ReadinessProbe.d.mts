@@ -1,0 +1,2 @@
+export * from './ReadinessProbe.cjs';
+export { ReadinessProbe as default } from './ReadinessProbe.cjs';

@@ -1,0 +1,4 @@
+import faces from './ReadinessProbe.cjs';
+
+export const { ReadinessProbe } = faces;
+export default ReadinessProbe;
