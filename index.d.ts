@@ -12,3 +12,4 @@ export * from './src/js/lib/provider-quality-learner.cjs';
 export * from './src/js/lib/resilience/AutoScalingDecisionEngine.cjs';
 export * from './src/js/lib/resilience/ReadinessProbe.cjs';
 export * from './src/js/balance/shutdown.cjs';
+export * from './src/js/resilience/policy.cjs';

@@ -111,3 +111,21 @@ const stateOfBreaker: 'CLOSED' | 'OPEN' | 'HALF_OPEN' = breaker.getState().state
 void [fromBreaker, stateOfBreaker];
 // @ts-expect-error the threshold is a number
 new CircuitBreaker('provider', { failureThreshold: 'many' });
+
+// Resilience, readiness and scaling.
+import {
+  AutoScalingDecisionEngine, cacheManager, gracefulShutdown, policy, ProviderQualityLearner, ReadinessProbe, RequestDeduplicator, retry,
+} from 'tooloo-native';
+import { createServer } from 'node:http';
+
+const shared: Promise<number> = new RequestDeduplicator({ ttlMs: 5 }).deduplicate('k', async () => 1, { timeoutMs: 5 });
+const again: Promise<string> = retry((signal) => `${signal.aborted}`, { jitter: 'decorrelated' });
+// @ts-expect-error a jitter is not any text
+void retry(() => 1, { jitter: 'wild' });
+const best: string | null = new ProviderQualityLearner({ exploration: 'thompson' }).recommend('p');
+const kept: { a: number } | null = cacheManager.get<{ a: number }>('k');
+const decision: 'SCALE_UP' | 'SCALE_DOWN' | 'HOLD' = new AutoScalingDecisionEngine().evaluateScaling('s', 2);
+const either: Promise<number | null> = policy({ timeoutMs: 5, fallback: null }).execute(() => 1);
+const readiness = new ReadinessProbe();
+const exit: Promise<number> = gracefulShutdown(createServer(readiness.handler()), { readiness, drain: [() => 1] }).done;
+void [shared, again, best, kept, decision, either, exit];

@@ -26,3 +26,4 @@ lazy('ProviderQualityLearner', () => require('./lib/provider-quality-learner.cjs
 lazy('AutoScalingDecisionEngine', () => require('./lib/resilience/AutoScalingDecisionEngine.cjs'));
 lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
 lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));
+for (const name of ['Bulkhead', 'RetryBudget', 'hedge', 'policy']) lazy(name, () => require('./resilience/policy.cjs'));

@@ -1,4 +1,5 @@
 import shutdown from './balance/shutdown.cjs';
+import policies from './resilience/policy.cjs';
 
 export { PersistentCache } from './lib/persistent-cache.mjs';
 export { ConnectionPool } from './lib/connection-pool.mjs';
@@ -14,3 +15,4 @@ export { AutoScalingDecisionEngine } from './lib/resilience/AutoScalingDecisionE
 export { ReadinessProbe } from './lib/resilience/ReadinessProbe.mjs';
 
 export const { gracefulShutdown } = shutdown;
+export const { Bulkhead, hedge, policy, RetryBudget } = policies;

@@ -18,4 +18,4 @@ exports.MODULES = Object.freeze({
 });
 
 /** What the package exports beside them. */
-exports.ADDITIONS = Object.freeze(['gracefulShutdown']);
+exports.ADDITIONS = Object.freeze(['Bulkhead', 'RetryBudget', 'gracefulShutdown', 'hedge', 'policy']);

@@ -19,6 +19,14 @@ pub enum ResilienceError {
         /// How long it was waited for, as the caller wrote it.
         after: String,
     },
+    /// As many calls run and wait as may.
+    #[error("Bulkhead is full: {running} calls are running, {waiting} are waiting")]
+    BulkheadFull {
+        /// Calls under way.
+        running: u32,
+        /// Calls in the queue.
+        waiting: u32,
+    },
 }
 
 impl Coded for ResilienceError {
@@ -26,10 +34,11 @@ impl Coded for ResilienceError {
         match self {
             Self::CircuitOpen { .. } => Code::CircuitOpen,
             Self::Timeout { .. } => Code::Timeout,
+            Self::BulkheadFull { .. } => Code::QueueFull,
         }
     }
 
     fn retryable(&self) -> bool {
-        matches!(self, Self::Timeout { .. })
+        matches!(self, Self::Timeout { .. } | Self::BulkheadFull { .. })
     }
 }

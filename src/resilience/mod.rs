@@ -6,9 +6,12 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod budget;
+pub mod bulkhead;
 pub mod config;
 pub mod dedup;
 pub mod error;
+pub mod hedge;
 pub mod learner;
 pub mod lifetime;
 pub mod retry;

@@ -81,6 +81,11 @@ impl RetryConfig {
     }
 }
 
+/// Whether a value can be a policy's `timeoutMs`.
+pub fn check_limit(value: &Scalar) -> Result<f64, OptionError> {
+    at_least("timeoutMs", value, f64::INFINITY, 0.0)
+}
+
 fn at_least(name: &str, value: &Scalar, default: f64, min: f64) -> Result<f64, OptionError> {
     match value {
         Scalar::Missing => Ok(default),

@@ -2,72 +2,14 @@
 // Makes a call again when it failed for a reason that may pass. The verdict and the delay are native; this face calls
 // the function, watches its time and waits.
 
-const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
-const { Deadline } = require('../resilience/deadlines.cjs');
-const { isThenable, read, textOf } = require('../resilience/text.cjs');
+const { limited } = require('../resilience/attempt.cjs');
+const { isThenable, read } = require('../resilience/text.cjs');
 
 const LONGEST_TIMER = 2147483647;
 const TIMEOUT = 3;
 const MAX_ATTEMPTS = 0;
 const CELLS = 6;
-
-/** One call under way. */
-class Attempt extends Deadline {
-  constructor(timeout, signal, resolve, reject) {
-    super();
-    this.timeout = timeout;
-    this.signal = signal;
-    this.resolve = resolve;
-    this.reject = reject;
-    this.controller = null;
-    this.done = false;
-    this.aborted = () => this.giveUp(signal.reason);
-  }
-
-  end() {
-    if (this.done) return false;
-    this.done = true;
-    this.stop();
-    this.signal?.removeEventListener('abort', this.aborted);
-    return true;
-  }
-
-  fulfilled(value) {
-    if (this.end()) this.resolve(value);
-  }
-
-  rejected(error) {
-    if (this.end()) this.reject(error);
-  }
-
-  giveUp(reason) {
-    this.rejected(reason);
-    this.controller?.abort(reason);
-  }
-
-  expired() {
-    this.giveUp(native.resilienceTimeoutError(textOf(this.timeout)));
-  }
-}
-
-function once(fn, timeout, signal) {
-  return new Promise((resolve, reject) => {
-    const attempt = new Attempt(timeout, signal, resolve, reject);
-    signal?.addEventListener('abort', attempt.aborted, { once: true });
-    attempt.start(timeout, performance.now());
-    try {
-      if (fn.length > 0) attempt.controller = new AbortController();
-      const result = attempt.controller === null ? fn() : fn(attempt.controller.signal);
-      Promise.resolve(result).then(
-        (value) => attempt.fulfilled(value),
-        (error) => attempt.rejected(error),
-      );
-    } catch (error) {
-      attempt.rejected(error);
-    }
-  });
-}
 
 function wait(ms, signal) {
   return new Promise((resolve, reject) => {
@@ -128,18 +70,19 @@ function verdict(cells, attempt, error, shouldRetry) {
 
 /** Calls `fn` until it succeeds, the error is final or the attempts are used up; rejects with the last error. */
 async function retry(fn, options) {
-  const { maxAttempts, backoffMs, jitter, timeout, maxDelayMs, signal, onRetry, shouldRetry } = options ?? {};
+  const { maxAttempts, backoffMs, jitter, timeout, maxDelayMs, signal, budget, onRetry, shouldRetry } = options ?? {};
   const cells = new Float64Array(CELLS);
   const usable = signal === undefined || typeof read(signal, 'addEventListener') === 'function';
   native.retryPlan(cells, maxAttempts, backoffMs, jitter, timeout, maxDelayMs, signal, usable);
+  budget?.deposit();
   for (let attempt = 1; ; attempt += 1) {
     if (signal?.aborted) throw signal.reason;
     try {
-      return await once(fn, cells[TIMEOUT], signal);
+      return await limited(fn, cells[TIMEOUT], signal);
     } catch (error) {
       if (signal?.aborted) throw error;
       const delay = verdict(cells, attempt, error, shouldRetry);
-      if (delay < 0) throw error;
+      if (delay < 0 || (budget && !budget.withdraw())) throw error;
       if (onRetry) onRetry(attempt, error, delay);
       await wait(delay, signal);
     }

@@ -1,3 +1,5 @@
+import type { RetryBudget } from '../resilience/policy.cjs';
+
 export interface RetryOptions {
   /** Calls in all, at least 1. @default 3 */
   maxAttempts?: number;
@@ -11,6 +13,8 @@ export interface RetryOptions {
   maxDelayMs?: number;
   /** Gives up: the call under way, and the wait for the next one. */
   signal?: AbortSignal;
+  /** Shared by many calls: without anything left in it an error is final. */
+  budget?: RetryBudget;
   /** Called before each wait; what it throws replaces the error. */
   onRetry?: ((attempt: number, error: unknown, delayMs: number) => void) | null;
   /** Decides instead of the built-in rules; asked after the last attempt too, which is then final all the same. */

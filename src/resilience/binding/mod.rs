@@ -4,6 +4,7 @@ mod breaker;
 mod dedup;
 mod errors;
 mod learner;
+mod policy;
 mod retry;
 
 use crate::binding::raw::Exports;
@@ -14,5 +15,6 @@ pub fn register(exports: Exports<'_>) {
     dedup::register(exports);
     errors::register(exports);
     learner::register(exports);
+    policy::register(exports);
     retry::register(exports);
 }
