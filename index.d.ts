@@ -13,3 +13,4 @@ export * from './src/js/lib/resilience/AutoScalingDecisionEngine.cjs';
 export * from './src/js/lib/resilience/ReadinessProbe.cjs';
 export * from './src/js/balance/shutdown.cjs';
 export * from './src/js/resilience/policy.cjs';
+export * from './src/js/lib/resilience/LoadBalancer.cjs';

@@ -27,3 +27,4 @@ lazy('AutoScalingDecisionEngine', () => require('./lib/resilience/AutoScalingDec
 lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
 lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));
 for (const name of ['Bulkhead', 'RetryBudget', 'hedge', 'policy']) lazy(name, () => require('./resilience/policy.cjs'));
+lazy('LoadBalancer', () => require('./lib/resilience/LoadBalancer.cjs'));

@@ -15,6 +15,7 @@ exports.MODULES = Object.freeze({
   'cache-manager': ['cacheManager'],
   'resilience/AutoScalingDecisionEngine': ['AutoScalingDecisionEngine'],
   'resilience/ReadinessProbe': ['ReadinessProbe'],
+  'resilience/LoadBalancer': ['LoadBalancer'],
 });
 
 /** What the package exports beside them. */

@@ -7,6 +7,7 @@
 //! then.
 
 use crate::options::{OptionError, Options, Scalar, count, number};
+use crate::random::Random;
 
 /// A learner's settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,46 +200,6 @@ pub fn recommend(
 pub fn fold((weight, sum, last): (f64, f64, f64), score: f64, now: f64, decay_ms: f64) -> (f64, f64, f64) {
     let kept = if weight > 0.0 { (-(now - last).max(0.0) / decay_ms).exp() } else { 0.0 };
     (weight * kept + 1.0, sum * kept + score, now)
-}
-
-/// A source of random numbers that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014).
-#[derive(Debug, Clone)]
-pub struct Random {
-    /// All there is of it.
-    pub state: u64,
-}
-
-impl Random {
-    /// Between 0 and 1, neither of them.
-    fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 12) as f64 / (1u64 << 52) as f64 + f64::EPSILON / 2.0
-    }
-
-    fn normal(&mut self) -> f64 {
-        (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
-    /// A draw from the Gamma distribution, `shape` at least 1 (Marsaglia and Tsang, 2000).
-    fn gamma(&mut self, shape: f64) -> f64 {
-        let d = shape - 1.0 / 3.0;
-        let c = 1.0 / (9.0 * d).sqrt();
-        loop {
-            let x = self.normal();
-            let v = (1.0 + c * x).powi(3);
-            if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
-                return d * v;
-            }
-        }
-    }
-
-    fn beta(&mut self, alpha: f64, beta: f64) -> f64 {
-        let (a, b) = (self.gamma(alpha), self.gamma(beta));
-        a / (a + b)
-    }
 }
 
 #[cfg(test)]

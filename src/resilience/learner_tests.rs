@@ -57,13 +57,6 @@ fn a_seed_repeats_every_choice() {
 }
 
 #[test]
-fn draws_from_a_beta_distribution_have_its_mean() {
-    let mut random = Random { state: 1 };
-    let mean = (0..20_000).map(|_| random.beta(3.0, 7.0)).sum::<f64>() / 20_000.0;
-    assert!((mean - 0.3).abs() < 0.01, "{mean}");
-}
-
-#[test]
 fn an_average_forgets() {
     let old = fold((0.0, 0.0, 0.0), 0.0, 0.0, DAY);
     let (weight, sum, _) = fold(old, 1.0, 10.0 * DAY, DAY);

@@ -2,6 +2,7 @@
 
 mod readiness;
 mod scale;
+mod select;
 
 use crate::binding::raw::Exports;
 
@@ -9,4 +10,5 @@ use crate::binding::raw::Exports;
 pub fn register(exports: Exports<'_>) {
     readiness::register(exports);
     scale::register(exports);
+    select::register(exports);
 }

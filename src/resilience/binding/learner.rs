@@ -2,7 +2,8 @@
 //! observation.
 
 use crate::binding::raw::{Answer, Call, Exports, Failure};
-use crate::resilience::learner::{LearnerConfig, Observation, Random, Wishes, fold, recommend, sane};
+use crate::random::Random;
+use crate::resilience::learner::{LearnerConfig, Observation, Wishes, fold, recommend, sane};
 use std::cell::Cell;
 
 const FIELDS: usize = 5;

@@ -1,0 +1,2 @@
+export * from './LoadBalancer.cjs';
+export { LoadBalancer as default } from './LoadBalancer.cjs';

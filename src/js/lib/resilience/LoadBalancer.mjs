@@ -1,0 +1,4 @@
+import faces from './LoadBalancer.cjs';
+
+export const { LoadBalancer } = faces;
+export default LoadBalancer;
