@@ -5,6 +5,7 @@
 //! decided here.
 
 pub mod hpa;
+pub mod instances;
 pub mod policy;
 pub mod readiness;
 pub mod scale;

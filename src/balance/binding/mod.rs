@@ -1,5 +1,6 @@
 //! The raw functions of this room.
 
+mod instances;
 mod readiness;
 mod scale;
 mod select;
@@ -8,6 +9,7 @@ use crate::binding::raw::Exports;
 
 /// Adds the room's functions to the addon's exports.
 pub fn register(exports: Exports<'_>) {
+    instances::register(exports);
     readiness::register(exports);
     scale::register(exports);
     select::register(exports);

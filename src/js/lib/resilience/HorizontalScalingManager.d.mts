@@ -1,0 +1,2 @@
+export * from './HorizontalScalingManager.cjs';
+export { HorizontalScalingManager as default } from './HorizontalScalingManager.cjs';

@@ -1,0 +1,4 @@
+import faces from './HorizontalScalingManager.cjs';
+
+export const { HorizontalScalingManager } = faces;
+export default HorizontalScalingManager;
