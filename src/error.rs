@@ -15,6 +15,8 @@ pub enum Code {
     CircuitOpen,
     /// A bounded queue is full.
     QueueFull,
+    /// A service has no target that could be asked now.
+    NoTarget,
     /// The cost asked for is larger than the bucket can ever hold.
     CostExceedsLimit,
     /// A connection could not be made.
@@ -41,6 +43,7 @@ impl Code {
             Code::Timeout => "ERR_TOOLOO_TIMEOUT",
             Code::CircuitOpen => "CIRCUIT_BREAKER_OPEN",
             Code::QueueFull => "ERR_TOOLOO_QUEUE_FULL",
+            Code::NoTarget => "ERR_TOOLOO_NO_TARGET",
             Code::CostExceedsLimit => "ERR_TOOLOO_COST_EXCEEDS_LIMIT",
             Code::Connect => "ERR_TOOLOO_CONNECT",
             Code::ConnectionLost => "ERR_TOOLOO_CONNECTION_LOST",

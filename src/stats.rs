@@ -83,6 +83,11 @@ impl MovingMean {
         (!self.samples.is_empty()).then(|| self.sum / self.samples.len() as f64)
     }
 
+    /// The samples, oldest first.
+    pub fn samples(&self) -> impl ExactSizeIterator<Item = f64> {
+        self.samples.iter().copied()
+    }
+
     /// Forgets every sample.
     pub fn clear(&mut self) {
         self.samples.clear();

@@ -129,3 +129,13 @@ const either: Promise<number | null> = policy({ timeoutMs: 5, fallback: null }).
 const readiness = new ReadinessProbe();
 const exit: Promise<number> = gracefulShutdown(createServer(readiness.handler()), { readiness, drain: [() => 1] }).done;
 void [shared, again, best, kept, decision, either, exit];
+
+// Router
+import DefaultRouter, { IntelligentRouter, type Route } from 'tooloo-native/lib/resilience/IntelligentRouter.js';
+const router: IntelligentRouter = new DefaultRouter({ algorithm: 'p2c-ewma', outlier: { failureRate: 0.2 }, zone: 'a' });
+router.addTarget('api', 8001, 2, { host: '127.0.0.2', zone: 'a' });
+const route: Route = router.routeRequest('api', { key: 'user', exclude: ['api:1'] });
+route.done(undefined, 5);
+router.proxy('api', { key: (request) => request.url }).close();
+// @ts-expect-error a number of milliseconds
+new IntelligentRouter({ slowStartMs: 'soon' });

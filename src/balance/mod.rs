@@ -4,12 +4,21 @@
 //! The deciding files know numbers and a passed-in time. No process, no socket and no timer: who asks performs what is
 //! decided here.
 
+pub mod circuit;
+pub mod forward;
+pub mod group;
 pub mod hpa;
 pub mod instances;
+pub mod outlier;
 pub mod policy;
 pub mod readiness;
+pub mod ring;
+pub mod router;
+pub mod router_config;
 pub mod scale;
 pub mod select;
+pub mod tournament;
+pub mod weights;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

@@ -6,6 +6,7 @@
 //! 1), where a latency above the average counts at once and one below it slowly; `smooth-weighted-round-robin` as in
 //! nginx, where heavy targets are spread between the light ones. Any other name takes the first target.
 
+use super::tournament::Tournament;
 use crate::random::Random;
 
 /// A way to choose.
@@ -54,7 +55,7 @@ pub struct Load {
     /// Peak EWMA of the latency in milliseconds; 0 before the first.
     pub latency: f64,
     /// For `smooth-weighted-round-robin`.
-    current: f64,
+    pub current: f64,
 }
 
 impl Load {
@@ -73,23 +74,70 @@ impl Load {
         }
     }
 
-    fn cost(&self) -> f64 {
-        self.latency * (f64::from(self.active) + 1.0) / self.weight
+    /// What asking it would cost. A target nobody has an answer of yet costs nothing, until it is asked: then it is the
+    /// last resort until it has answered, so that it is not flooded.
+    pub fn cost(&self) -> f64 {
+        let load = f64::from(self.active) + 1.0;
+        match (self.latency == 0.0, self.active) {
+            (true, 0) => 0.0,
+            (true, _) => f64::MAX / 2.0 + load,
+            _ => self.latency * load / self.weight,
+        }
     }
+}
+
+/// What `least-connections` goes by: requests under way, then recorded ones; `least-request`: those under way by weight.
+type Key = (f64, f64);
+
+fn key_of(algorithm: Algorithm, load: &Load) -> Key {
+    let active = f64::from(load.active);
+    if algorithm == Algorithm::LeastConnections { (active, load.requests) } else { (active / load.weight, 0.0) }
 }
 
 /// Targets by their places.
 #[derive(Debug, Clone)]
 pub struct Balancer {
     /// In the order of insertion.
-    pub loads: Vec<Load>,
+    loads: Vec<Load>,
+    /// Who has the smallest key, kept for the algorithm that asked last.
+    least: Option<(Algorithm, Tournament<Key>)>,
     random: Random,
 }
 
 impl Balancer {
     /// No targets; the seed repeats every random choice.
     pub fn new(seed: u64) -> Self {
-        Self { loads: Vec::new(), random: Random { state: seed } }
+        Self { loads: Vec::new(), least: None, random: Random { state: seed } }
+    }
+
+    /// Takes a target in, at the end.
+    pub fn add(&mut self, load: Load) {
+        self.loads.push(load);
+        self.least = None;
+    }
+
+    /// Forgets a target; the places after it move up.
+    pub fn remove(&mut self, place: usize) {
+        if place < self.loads.len() {
+            self.loads.remove(place);
+            self.least = None;
+        }
+    }
+
+    /// Forgets every target.
+    pub fn clear(&mut self) {
+        self.loads.clear();
+        self.least = None;
+    }
+
+    /// Changes what is known of a target.
+    pub fn change<R>(&mut self, place: usize, body: impl FnOnce(&mut Load) -> R) -> Option<R> {
+        let load = self.loads.get_mut(place)?;
+        let result = body(load);
+        if let Some((algorithm, tree)) = &mut self.least {
+            tree.set(place, Some(key_of(*algorithm, load)));
+        }
+        Some(result)
     }
 
     /// The place of the target to ask; `turn` is the next place of the round. `None` without targets.
@@ -100,8 +148,7 @@ impl Balancer {
         }
         Some(match algorithm {
             Algorithm::RoundRobin => turn % count,
-            Algorithm::LeastConnections => self.least(|load| (f64::from(load.active), load.requests)),
-            Algorithm::LeastRequest => self.least(|load| (f64::from(load.active) / load.weight, 0.0)),
+            Algorithm::LeastConnections | Algorithm::LeastRequest => return self.least(algorithm),
             Algorithm::Random => self.random.below(count),
             Algorithm::P2cEwma => {
                 let (one, other) = (self.random.below(count), self.random.below(count));
@@ -113,15 +160,12 @@ impl Balancer {
     }
 
     /// The earliest of those with the smallest key.
-    fn least(&self, key: impl Fn(&Load) -> (f64, f64)) -> usize {
-        let mut best = (0, key(&self.loads[0]));
-        for (place, load) in self.loads.iter().enumerate().skip(1) {
-            let found = key(load);
-            if found < best.1 {
-                best = (place, found);
-            }
+    fn least(&mut self, algorithm: Algorithm) -> Option<usize> {
+        if self.least.as_ref().is_none_or(|(known, _)| *known != algorithm) {
+            let keys = self.loads.iter().map(|load| Some(key_of(algorithm, load)));
+            self.least = Some((algorithm, Tournament::new(keys, (0.0, 0.0))));
         }
-        best.0
+        self.least.as_ref().and_then(|(_, tree)| tree.best())
     }
 
     fn smooth(&mut self) -> usize {
@@ -144,7 +188,7 @@ mod tests {
 
     fn balancer(weights: &[f64]) -> Balancer {
         let mut balancer = Balancer::new(7);
-        balancer.loads.extend(weights.iter().map(|weight| Load::new(*weight)));
+        weights.iter().for_each(|weight| balancer.add(Load::new(*weight)));
         balancer
     }
 
@@ -160,11 +204,11 @@ mod tests {
     fn the_fewest_requests_win_and_of_equals_the_earlier() {
         let mut balancer = balancer(&[1.0; 3]);
         assert_eq!(balancer.pick(Algorithm::LeastConnections, 0), Some(0));
-        balancer.loads[0].record(5.0);
+        balancer.change(0, |load| load.record(5.0));
         assert_eq!(balancer.pick(Algorithm::LeastConnections, 0), Some(1));
-        balancer.loads[1].active = 1;
+        balancer.change(1, |load| load.active = 1);
         assert_eq!(balancer.pick(Algorithm::LeastConnections, 0), Some(2));
-        balancer.loads[2].active = 1;
+        balancer.change(2, |load| load.active = 1);
         assert_eq!(balancer.pick(Algorithm::LeastRequest, 0), Some(0));
     }
 
@@ -188,8 +232,8 @@ mod tests {
     #[test]
     fn two_choices_avoid_a_slow_target() {
         let mut balancer = balancer(&[1.0; 10]);
-        for (place, load) in balancer.loads.iter_mut().enumerate() {
-            load.record(if place == 3 { 1000.0 } else { 10.0 });
+        for place in 0..10 {
+            balancer.change(place, |load| load.record(if place == 3 { 1000.0 } else { 10.0 }));
         }
         let slow = (0..10_000).filter(|_| balancer.pick(Algorithm::P2cEwma, 0) == Some(3)).count();
         // Only where both draws are the slow one: one in a hundred.

@@ -28,4 +28,5 @@ lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
 lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));
 for (const name of ['Bulkhead', 'RetryBudget', 'hedge', 'policy']) lazy(name, () => require('./resilience/policy.cjs'));
 lazy('LoadBalancer', () => require('./lib/resilience/LoadBalancer.cjs'));
+lazy('IntelligentRouter', () => require('./lib/resilience/IntelligentRouter.cjs'));
 lazy('HorizontalScalingManager', () => require('./lib/resilience/HorizontalScalingManager.cjs'));

@@ -18,20 +18,16 @@ pub fn register(exports: Exports<'_>) {
         .function("balancerFree", |call| Ok(call.boolean(BALANCERS.remove(call.uint_at(0)?).is_some())))
         .function("balancerAdd", |call| {
             let weight = if let Scalar::Number(weight) = call.scalar_at(1) { weight } else { 1.0 };
-            with(call, |balancer| balancer.loads.push(Load::new(weight)))?;
+            with(call, |balancer| balancer.add(Load::new(weight)))?;
             Ok(call.undefined())
         })
         .function("balancerClear", |call| {
-            with(call, |balancer| balancer.loads.clear())?;
+            with(call, Balancer::clear)?;
             Ok(call.undefined())
         })
         .function("balancerRemove", |call| {
             let place = call.uint_at(1)? as usize;
-            with(call, |balancer| {
-                if place < balancer.loads.len() {
-                    balancer.loads.remove(place);
-                }
-            })?;
+            with(call, |balancer| balancer.remove(place))?;
             Ok(call.undefined())
         })
         // `(handle, algorithm's number, next place)` → place, or -1
@@ -44,23 +40,19 @@ pub fn register(exports: Exports<'_>) {
         // `(handle, place, latency)`
         .function("balancerRecord", |call| {
             let (place, latency) = (call.uint_at(1)? as usize, call.number_at(2)?);
-            with(call, |balancer| {
-                if let Some(load) = balancer.loads.get_mut(place) {
-                    load.record(latency);
-                }
-            })?;
+            with(call, |balancer| balancer.change(place, |load| load.record(latency)))?;
             Ok(call.undefined())
         })
         // `(handle, place, one more?)` → requests under way
         .function("balancerTrack", |call| {
             let (place, more) = (call.uint_at(1)? as usize, call.boolean_at(2)?);
             let active = with(call, |balancer| {
-                balancer.loads.get_mut(place).map_or(0, |load| {
+                balancer.change(place, |load| {
                     load.active = if more { load.active.saturating_add(1) } else { load.active.saturating_sub(1) };
                     load.active
                 })
             })?;
-            Ok(call.uint(active))
+            Ok(call.uint(active.unwrap_or(0)))
         });
 }
 

@@ -2,17 +2,12 @@
 // Chooses among targets. The targets live here, in a public array; which one is next is decided in native code.
 
 const { native } = require('../../addon.cjs');
+const { halvesOf } = require('../../balance/seed.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 
 /** Where an instance keeps what belongs to nobody else: not enumerable, so copies and dumps show none of it. */
 const INNER = Symbol('LoadBalancer');
 const freed = new FinalizationRegistry((handle) => native.balancerFree(handle));
-
-/** Two halves of a seed. */
-function halvesOf(seed) {
-  if (typeof seed === 'number' && Number.isFinite(seed)) return [Math.floor(Math.abs(seed) / 2 ** 32) % 2 ** 32, Math.abs(seed) % 2 ** 32];
-  return [Math.floor(Math.random() * 2 ** 32), Math.floor(Math.random() * 2 ** 32)];
-}
 
 /** What native code knows of the targets follows the array, also where somebody else has changed that. */
 function follow(balancer) {
@@ -20,12 +15,23 @@ function follow(balancer) {
   const { targets } = balancer;
   if (inner.seen === targets && inner.count === targets.length) return;
   native.balancerClear(inner.handle);
+  inner.places.clear();
   for (const target of targets) native.balancerAdd(inner.handle, target?.weight);
   inner.seen = targets;
   inner.count = targets.length;
 }
 
-const placeOf = (balancer, id) => balancer.targets.findIndex((target) => target?.id === id);
+/** The first place of an id: looked up, and searched for where the array has changed since. */
+function placeOf(balancer, id) {
+  const { targets } = balancer;
+  const { places } = balancer[INNER];
+  const known = places.get(id);
+  if (known !== undefined && targets[known]?.id === id) return known;
+  const place = targets.findIndex((target) => target?.id === id);
+  if (place >= 0) places.set(id, place);
+  else places.delete(id);
+  return place;
+}
 
 function pick(balancer) {
   const inner = balancer[INNER];
@@ -48,7 +54,7 @@ class LoadBalancer {
     this.roundRobinIndex = 0;
     this.stats = { requestsServed: 0, targetStats: new Map() };
     const handle = native.balancerOpen(...halvesOf(seed));
-    const inner = { handle, seen: this.targets, count: 0, name: undefined, number: 0, roundRobin: native.balancerAlgorithm('round-robin') };
+    const inner = { handle, places: new Map(), seen: this.targets, count: 0, name: undefined, number: 0, roundRobin: native.balancerAlgorithm('round-robin') };
     Object.defineProperty(this, INNER, { value: inner });
     freed.register(this, handle);
   }
@@ -56,6 +62,8 @@ class LoadBalancer {
   addTarget(target) {
     const { id, weight } = target;
     follow(this);
+    const { places } = this[INNER];
+    if (!places.has(id)) places.set(id, this.targets.length);
     this.targets.push(target);
     native.balancerAdd(this[INNER].handle, weight);
     this[INNER].count += 1;
@@ -66,6 +74,7 @@ class LoadBalancer {
     follow(this);
     for (let place = placeOf(this, id); place >= 0; place = placeOf(this, id)) {
       this.targets.splice(place, 1);
+      this[INNER].places.clear();
       native.balancerRemove(this[INNER].handle, place);
       this[INNER].count -= 1;
       // The round goes on with the target that was next.
@@ -92,7 +101,7 @@ class LoadBalancer {
       if (!open) return;
       open = false;
       // It may stand somewhere else by now, or be gone.
-      const now = this.targets.indexOf(target);
+      const now = this.targets[place] === target ? place : this.targets.indexOf(target);
       if (now < 0) return;
       follow(this);
       native.balancerTrack(handle, now, false);

@@ -1,0 +1,2 @@
+export * from './IntelligentRouter.cjs';
+export { IntelligentRouter as default } from './IntelligentRouter.cjs';

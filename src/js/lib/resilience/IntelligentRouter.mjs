@@ -1,0 +1,4 @@
+import faces from './IntelligentRouter.cjs';
+
+export const { IntelligentRouter } = faces;
+export default IntelligentRouter;
