@@ -14,5 +14,6 @@ export * from './src/js/lib/resilience/ReadinessProbe.cjs';
 export * from './src/js/balance/shutdown.cjs';
 export * from './src/js/resilience/policy.cjs';
 export * from './src/js/lib/resilience/LoadBalancer.cjs';
+export * from './src/js/lib/resilience/HealthMonitor.cjs';
 export * from './src/js/lib/resilience/IntelligentRouter.cjs';
 export * from './src/js/lib/resilience/HorizontalScalingManager.cjs';

@@ -22,12 +22,13 @@ pub mod pool;
 pub mod query;
 pub mod random;
 pub mod resilience;
+pub mod runtime;
 pub mod stats;
 pub mod trace;
 
 #[cfg(feature = "node")]
 mod binding;
 
-/// Which room may import which other room, as `(from, to)`. `clock`, `error`, `options`, `random`
-/// and `stats` are open to every room. The test `__test__/rust/floors.rs` reads the sources and holds them to it.
+/// Which room may import which other room, as `(from, to)`. `clock`, `error`, `options`, `random`,
+/// `runtime` and `stats` are open to every room. The test `__test__/rust/floors.rs` reads the sources and holds them to it.
 pub const EDGES: &[(&str, &str)] = &[("pool", "resilience")];

@@ -7,10 +7,12 @@
 pub mod circuit;
 pub mod forward;
 pub mod group;
+pub mod health;
 pub mod hpa;
 pub mod instances;
 pub mod outlier;
 pub mod policy;
+pub mod prober;
 pub mod readiness;
 pub mod ring;
 pub mod router;

@@ -28,5 +28,6 @@ lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
 lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));
 for (const name of ['Bulkhead', 'RetryBudget', 'hedge', 'policy']) lazy(name, () => require('./resilience/policy.cjs'));
 lazy('LoadBalancer', () => require('./lib/resilience/LoadBalancer.cjs'));
+lazy('HealthMonitor', () => require('./lib/resilience/HealthMonitor.cjs'));
 lazy('IntelligentRouter', () => require('./lib/resilience/IntelligentRouter.cjs'));
 lazy('HorizontalScalingManager', () => require('./lib/resilience/HorizontalScalingManager.cjs'));

@@ -12,6 +12,7 @@ export { retry } from './lib/retry-policy.mjs';
 export { cacheManager } from './lib/cache-manager.mjs';
 export { ProviderQualityLearner } from './lib/provider-quality-learner.mjs';
 export { AutoScalingDecisionEngine } from './lib/resilience/AutoScalingDecisionEngine.mjs';
+export { HealthMonitor } from './lib/resilience/HealthMonitor.mjs';
 export { IntelligentRouter } from './lib/resilience/IntelligentRouter.mjs';
 export { HorizontalScalingManager } from './lib/resilience/HorizontalScalingManager.mjs';
 export { LoadBalancer } from './lib/resilience/LoadBalancer.mjs';

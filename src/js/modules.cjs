@@ -16,6 +16,7 @@ exports.MODULES = Object.freeze({
   'resilience/AutoScalingDecisionEngine': ['AutoScalingDecisionEngine'],
   'resilience/ReadinessProbe': ['ReadinessProbe'],
   'resilience/LoadBalancer': ['LoadBalancer'],
+  'resilience/HealthMonitor': ['HealthMonitor'],
   'resilience/IntelligentRouter': ['IntelligentRouter'],
   'resilience/HorizontalScalingManager': ['HorizontalScalingManager'],
 });

@@ -16,7 +16,6 @@ pub mod parameter;
 #[allow(clippy::module_inception)] // the room's subject
 pub mod pool;
 pub mod row;
-pub mod runtime;
 pub mod statement;
 pub mod stats;
 pub mod tls;

@@ -7,7 +7,7 @@ use crate::pool::error::PoolError;
 use crate::pool::manager::{Connection, Postgres, Request};
 use crate::pool::parameter::Parameter;
 use crate::pool::row::{Delivery, Shape};
-use crate::pool::runtime;
+use crate::runtime;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;

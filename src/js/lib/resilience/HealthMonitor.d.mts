@@ -1,0 +1,2 @@
+export * from './HealthMonitor.cjs';
+export { HealthMonitor as default } from './HealthMonitor.cjs';

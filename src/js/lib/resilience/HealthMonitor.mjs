@@ -1,0 +1,4 @@
+import faces from './HealthMonitor.cjs';
+
+export const { HealthMonitor } = faces;
+export default HealthMonitor;
