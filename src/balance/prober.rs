@@ -92,30 +92,33 @@ pub fn round(
     on_change: &OnChange,
     done: impl Send + Sync + 'static,
 ) -> Result<(), NotStarted> {
-    let runtime = runtime::handle()?;
-    let (begun, limit) = {
-        let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-        (book.begin(), book.config.timeout)
-    };
-    let done = Arc::new(done);
-    let mut random = Random { state: SystemClock.monotonic_nanos() };
-    for (number, endpoint) in begun {
-        let (book, on_change, done) = (book.clone(), on_change.clone(), done.clone());
-        let delay = spread.mul_f64(random.uniform());
-        runtime.spawn(async move {
-            if !delay.is_zero() {
-                sleep(delay).await;
-            }
-            let finding = ask(&endpoint, limit).await;
+    let (book, on_change) = (book.clone(), on_change.clone());
+    // One hand-over to the other thread, which starts the probes by itself: each start from here would wake it.
+    runtime::handle()?.spawn(async move {
+        let (begun, limit) = {
             let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-            let change = book.found(number, finding, SystemClock.unix_millis());
-            drop(book);
-            if let Some(status) = change {
-                on_change(number, status);
-            }
-            drop(done);
-        });
-    }
+            (book.begin(), book.config.timeout)
+        };
+        let done = Arc::new(done);
+        let mut random = Random { state: SystemClock.monotonic_nanos() };
+        for (number, endpoint) in begun {
+            let (book, on_change, done) = (book.clone(), on_change.clone(), done.clone());
+            let delay = spread.mul_f64(random.uniform());
+            tokio::spawn(async move {
+                if !delay.is_zero() {
+                    sleep(delay).await;
+                }
+                let finding = ask(&endpoint, limit).await;
+                let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+                let change = book.found(number, finding, SystemClock.unix_millis());
+                drop(book);
+                if let Some(status) = change {
+                    on_change(number, status);
+                }
+                drop(done);
+            });
+        }
+    });
     Ok(())
 }
 
