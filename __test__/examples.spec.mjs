@@ -91,6 +91,12 @@ test('--once prints what each module did, and every request is answered', async 
   const [off, on] = cells(demo, 'database connections').map(Number);
   assert.ok(on <= 3 && on <= off, `${on} and ${off} connections`);
 
+  assert.deepEqual(cells(demo, 'the budget service under load'), ['1 → 3 → 1 processes']);
+  assert.match(cells(demo, 'requests, failed')[0], /^[1-9]\d*, 0$/);
+  const answers = cells(demo, 'answers by process')[0].split(', ').map(Number);
+  assert.equal(answers.length, 3);
+  assert.ok(answers.every((count) => count > 0), `${answers}`);
+
   await gone(pids);
   assert.deepEqual(fs.readdirSync(home), []);
 });

@@ -65,5 +65,5 @@ export async function serve({ name, app, port = 0, report, close }) {
 
   const actual = await listenSomewhere(server, port, name);
   if (process.send) process.send({ port: actual });
-  else console.log(`${name}: http://127.0.0.1:${actual}`);
+  else if (process.env.QUIET === undefined) console.log(`${name}: http://127.0.0.1:${actual}`);
 }

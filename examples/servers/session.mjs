@@ -7,7 +7,8 @@ import { openDatabase } from './database.mjs';
 import { Fleet } from './fleet.mjs';
 
 /**
- * Runs `work({ fleet, folder, signal, open })`, where `open({ flags })` opens the database. Answers with the exit code:
+ * Runs `work({ fleet, folder, signal, open, atEnd })`, where `open({ flags })` opens the database and `atEnd(end)` adds what
+ * is ended before that is closed. Answers with the exit code:
  * 0, or 1 after a failure, which is printed, or `interruptedCode` after a signal.
  */
 export async function inSession(work, { interruptedCode = 0 } = {}) {
@@ -28,13 +29,15 @@ export async function inSession(work, { interruptedCode = 0 } = {}) {
   const [keeper, fleet] = [new Fleet({ onDeath }), new Fleet({ onDeath })];
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-demo-'));
   let database;
+  const ends = [];
+  const atEnd = (end) => ends.push(end);
   const open = async (options) => {
     database = await openDatabase({ fleet: keeper, ...options });
     signal.throwIfAborted();
     return database;
   };
   try {
-    await Promise.race([work({ fleet, folder, signal, open }), aborted]);
+    await Promise.race([work({ fleet, folder, signal, open, atEnd }), aborted]);
     return 0;
   } catch (error) {
     if (!interrupted) console.error(`\n${error.message}`);
@@ -42,6 +45,7 @@ export async function inSession(work, { interruptedCode = 0 } = {}) {
   } finally {
     // Load, web, budget, and only then the database they use.
     await fleet.stop();
+    for (const end of ends.reverse()) await end();
     await database?.close();
     await keeper.stop();
     fs.rmSync(folder, { recursive: true, force: true });

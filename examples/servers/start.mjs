@@ -4,6 +4,7 @@ import { countConnections, named } from './database.mjs';
 import { loadLedger, resetLedger } from './ledger.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { comparisonTable, moduleTable } from './report.mjs';
+import { scalingAct } from './scaling.mjs';
 import { inSession } from './session.mjs';
 
 const say = (text) => console.log(text);
@@ -31,7 +32,7 @@ async function measure({ fleet, services, database, name, options }) {
   return { load, connections, report: await services.report() };
 }
 
-async function demo(options, { fleet, folder, signal, open }) {
+async function demo(options, { fleet, folder, signal, open, atEnd }) {
   say(process.env.DATABASE_URL ? 'Connecting to the PostgreSQL of DATABASE_URL…' : 'Starting PostgreSQL…');
   const database = await open();
   if (!database.embedded) say(`The ledger goes into the schema ${database.schema}, which is dropped at the end.`);
@@ -58,7 +59,12 @@ async function demo(options, { fleet, folder, signal, open }) {
   await off.services.stop();
 
   say(`${moduleTable(withModules.report, withModules)}\n\n${comparisonTable(withModules, without)}`);
-  const problems = [...withModules.load.problems, ...without.load.problems];
+  say('\nFrom one budget process to three under load, and back…');
+  const env = {
+    DATABASE_URL: named(database.url, 'budget-scaled'), LEDGER_SCHEMA: database.schema, CACHE_DIR: path.join(folder, 'cache-scaled'),
+  };
+  const scaling = await scalingAct({ fleet, env, rate: options.rate, seconds: options.seconds, atEnd, say });
+  const problems = [...withModules.load.problems, ...without.load.problems, ...scaling];
   if (problems.length > 0) throw new Error(`requests failed: ${problems.join('; ')}`);
   if (options.once) return;
   say('\nThe services stay up. Ctrl-C ends everything.');

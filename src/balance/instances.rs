@@ -1,6 +1,7 @@
 //! How many instances a service gets and which ports they have.
 
-use crate::options::{OptionError, Options, Scalar, count, number};
+use crate::options::{OptionError, Options, Scalar, count, millis, number};
+use std::time::Duration;
 
 /// Ports below the first one of a service's instances belong to the service itself.
 const PORT_OFFSET: f64 = 10.0;
@@ -15,6 +16,12 @@ pub struct InstancesConfig {
     pub min_instances: u32,
     /// Instances a service has at most. Default 65,535.
     pub max_instances: u32,
+    /// Until a process has to be ready. Default 30 s.
+    pub start_timeout: Duration,
+    /// The wait before a process that died is started again; it doubles each time. Default 200 ms.
+    pub restart_first: Duration,
+    /// The longest such wait; a process that lived longer than this begins anew. Default 30 s.
+    pub restart_longest: Duration,
 }
 
 impl InstancesConfig {
@@ -24,7 +31,25 @@ impl InstancesConfig {
             shutdown_timeout: number(options, "shutdownTimeout", 5_000.0, 0.0, f64::INFINITY)?,
             min_instances: count(options, "minInstances", 0, 0, 65_535)? as u32,
             max_instances: count(options, "maxInstances", 65_535, 1, 65_535)? as u32,
+            start_timeout: millis(options, "startTimeoutMs", Duration::from_secs(30))?,
+            restart_first: millis(options, "restartDelayMs", Duration::from_millis(200))?,
+            restart_longest: millis(options, "maxRestartDelayMs", Duration::from_secs(30))?,
         })
+    }
+}
+
+/// What starts an instance: a command of at least one word, or a module; not both.
+pub fn check_program(command: Option<&[Option<String>]>, module: &Scalar) -> Result<(), OptionError> {
+    match (command, module) {
+        (None, Scalar::Missing) => Ok(()),
+        (None, Scalar::Text(path)) if !path.is_empty() => Ok(()),
+        (None, other) => Err(OptionError::wrong_type("fork", "the path of a module", other)),
+        (Some(_), Scalar::Text(_)) => Err(OptionError::wrong_type("fork", "left out beside \"command\"", module)),
+        (Some(words), _) if !words.is_empty() && words.iter().all(Option::is_some) => Ok(()),
+        (Some(_), _) => {
+            let found = Scalar::Other("object");
+            Err(OptionError::wrong_type("command", "an array of a file and its arguments, all strings", &found))
+        }
     }
 }
 
@@ -75,6 +100,21 @@ mod tests {
         }
         assert_eq!(how_many(&Scalar::Text("2".into()), 5.0), 2.0);
         assert_eq!(how_many(&Scalar::Number(f64::INFINITY), 5.0), 5.0);
+    }
+
+    #[test]
+    fn a_program_is_a_command_or_a_module() {
+        let words = [Some("node".to_owned())];
+        assert!(check_program(Some(&words), &Scalar::Missing).is_ok());
+        assert!(check_program(None, &Scalar::Text("a.mjs".into())).is_ok());
+        for (command, module) in [
+            (Some(&words[..0]), Scalar::Missing),
+            (Some(&[None][..]), Scalar::Missing),
+            (Some(&words[..]), Scalar::Text("a.mjs".into())),
+            (None, Scalar::Number(5.0)),
+        ] {
+            assert!(check_program(command, &module).is_err());
+        }
     }
 
     #[test]

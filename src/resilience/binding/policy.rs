@@ -2,12 +2,16 @@
 
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
+use crate::clock::{Clock, SystemClock};
+use crate::random::Random;
+use crate::resilience::backoff::Backoff;
 use crate::resilience::budget::{Budget, BudgetConfig};
 use crate::resilience::bulkhead::{Admission, Bulkhead};
 use crate::resilience::error::ResilienceError;
 use crate::resilience::hedge::{HedgeConfig, delay};
 use crate::resilience::retry::check_limit;
 use std::cell::Cell;
+use std::time::Duration;
 
 thread_local! {
     static BUDGETS: Handles<Budget> = const { handles() };
@@ -32,6 +36,13 @@ pub fn register(exports: Exports<'_>) {
         .function("budgetBalance", |call| {
             let now = call.number_at(1)?;
             Ok(call.number(BUDGETS.with_object(call.uint_at(0)?, |budget| budget.balance(now))?))
+        })
+        // `(first, longest, number of the repetition)` → milliseconds to wait before it
+        .function("backoffDelay", |call| {
+            let millis = |index| call.number_at(index).map(|time| Duration::from_secs_f64(time.clamp(0.0, 1e9) / 1e3));
+            let mut random = Random { state: SystemClock.monotonic_nanos() };
+            let backoff = Backoff { first: millis(0)?, ceiling: millis(1)? };
+            Ok(call.number(backoff.delay(call.uint_at(2)?, random.uniform()).as_secs_f64() * 1e3))
         })
         .function("policyLimit", |call| {
             check_limit(&call.scalar_at(0))?;

@@ -1,9 +1,11 @@
 'use strict';
-// Keeps the books of a service's instances. What an instance is, is up to the hooks `spawnInstance` and
-// `terminateInstance`; without them nothing is really started, as in the original.
+// Keeps the books of a service's instances. With a `command` or a module to `fork` they are processes; else what an
+// instance is, is up to the hooks `spawnInstance` and `terminateInstance`, and without them nothing is really started, as in
+// the original.
 
 const { EventEmitter } = require('node:events');
 const { native } = require('../../addon.cjs');
+const { Processes, freePorts, programOf } = require('../../balance/processes.cjs');
 const { limited } = require('../../resilience/attempt.cjs');
 const { read, textOf } = require('../../resilience/text.cjs');
 
@@ -69,6 +71,59 @@ function reservePorts(manager, name, count) {
   return ports;
 }
 
+/** What starts the instances of a service, if they are processes. */
+const programFor = (manager, name) => manager[INNER].programs.get(name) ?? manager[INNER].program;
+
+/** Ports for so many instances: of processes those that the system says are free. */
+async function portsFor(manager, name, number) {
+  if (programFor(manager, name) === undefined) return reservePorts(manager, name, number);
+  const ports = await freePorts(number, new Set(takenPorts(manager)));
+  for (const port of ports) manager[INNER].reserved.add(port);
+  return ports;
+}
+
+/** What happens to a process by itself, in the books and at the router. */
+function listenersOf(manager, serviceName, port) {
+  const { router, processes } = manager[INNER];
+  const update = (health) => {
+    const instance = manager.instances.get(serviceName)?.get(`${textOf(serviceName)}:${port}`);
+    if (instance === undefined) return {};
+    const { pid } = instance;
+    instance.health = health;
+    return { instance, pid };
+  };
+  return {
+    onDeath(how) {
+      const { instance, pid } = update('restarting');
+      if (instance === undefined) return;
+      router?.removeTarget?.(serviceName, port);
+      tell(manager, 'instance-died', { serviceName, port, pid, how });
+    },
+    onReturn() {
+      const { instance } = update('healthy');
+      if (instance === undefined) return;
+      const { pid, since } = processes.byPort.get(port);
+      Object.assign(instance, { pid, startTime: since });
+      router?.addTarget?.(serviceName, port);
+      tell(manager, 'instance-restarted', { serviceName, port, pid });
+    },
+  };
+}
+
+/** Ends one instance, after its last request where the router knows of those. */
+async function endOne(manager, name, instance) {
+  const { router, processes } = manager[INNER];
+  instance.health = 'stopping';
+  if (typeof router?.drainTarget === 'function') {
+    // One that takes too long is broken off, as any other process that does not end.
+    await limited(() => router.drainTarget(name, instance.port), manager.shutdownTimeout).catch(() => {});
+  }
+  router?.removeTarget?.(name, instance.port);
+  // A process is ended by force in the end; there is nothing to give up.
+  if (processes.byPort.has(instance.port)) await manager.terminateInstance(name, instance);
+  else await limited(() => manager.terminateInstance(name, instance), manager.shutdownTimeout);
+}
+
 /** A number that stands for no process; never 0, and nobody else's. */
 function mockPid(manager) {
   const used = new Set();
@@ -89,8 +144,8 @@ const detailOf = ({ port, pid, startTime, health }) => ({ port, pid, startTime, 
 async function spawnOne(manager, name, instances, port) {
   const { reserved, router } = manager[INNER];
   try {
-    const { pid = mockPid(manager), startTime = Date.now() } = (await manager.spawnInstance(name, port)) ?? {};
-    const instance = { port, pid, startTime, health: 'starting' };
+    const { pid = mockPid(manager), startTime = Date.now(), health = 'starting' } = (await manager.spawnInstance(name, port)) ?? {};
+    const instance = { port, pid, startTime, health };
     instances.set(`${textOf(name)}:${port}`, instance);
     router?.addTarget?.(name, port);
     return { port, pid, startTime };
@@ -102,33 +157,45 @@ async function spawnOne(manager, name, instances, port) {
 class HorizontalScalingManager extends EventEmitter {
   constructor(options = {}) {
     super();
-    const cells = new Float64Array(3);
+    const cells = new Float64Array(6);
     native.instancesConfig(options, cells);
-    const [shutdownTimeout, fewest, most] = cells;
+    const [shutdownTimeout, fewest, most, startTimeout, restartFirst, restartLongest] = cells;
     this.instances = new Map();
     this.serviceBasePorts = new Map();
     this.runningInstances = new Map();
     this.scalingHistory = [];
     this.shutdownTimeout = shutdownTimeout;
     this.stats = { created: Date.now(), totalInstancesSpawned: 0, totalInstancesTerminated: 0, failedScaleAttempts: 0 };
-    const inner = { fewest, most, router: options.router, reserved: new Set(), lines: new Map(), totals: new Map() };
+    const processes = new Processes({ shutdownTimeout, startTimeout, restartFirst, restartLongest });
+    const program = programOf(options);
+    const inner = {
+      fewest, most, router: options.router, processes, program, programs: new Map(), reserved: new Set(), lines: new Map(), totals: new Map(),
+    };
     Object.defineProperty(this, INNER, { value: inner });
   }
 
-  registerService(serviceName, basePort) {
-    this.serviceBasePorts.set(serviceName, native.instancesBasePort(basePort));
+  registerService(serviceName, basePort, options = {}) {
+    const port = native.instancesBasePort(basePort);
+    const program = programOf(options);
+    const { processes, programs } = this[INNER];
+    // Forgotten, but not left running.
+    for (const forgotten of this.instances.get(serviceName)?.values() ?? []) processes.stop(forgotten.port)?.catch(() => {});
+    this.serviceBasePorts.set(serviceName, port);
+    if (program !== undefined) programs.set(serviceName, program);
     this.instances.set(serviceName, new Map());
     this.runningInstances.set(serviceName, 0);
   }
 
-  /** Override it to start a real instance: `{ pid, startTime }`, or a promise of it. */
-  spawnInstance() {
-    return undefined;
+  /** Starts a process where there is a program; override it to start something else: `{ pid, startTime }`, or a promise of it. */
+  spawnInstance(serviceName, port) {
+    const program = programFor(this, serviceName);
+    if (program === undefined) return undefined;
+    return this[INNER].processes.start(serviceName, program, port, listenersOf(this, serviceName, port));
   }
 
-  /** Override it to end a real instance; it is waited for, at most `shutdownTimeout`. */
-  terminateInstance() {
-    return new Promise((resolve) => setTimeout(resolve, PRETENDED_MS));
+  /** Ends an instance; override it with `spawnInstance`. It is waited for, at most `shutdownTimeout`. */
+  terminateInstance(serviceName, instance) {
+    return this[INNER].processes.stop(instance?.port) ?? new Promise((resolve) => setTimeout(resolve, PRETENDED_MS));
   }
 
   async scaleUp(serviceName, wanted = 1) {
@@ -136,7 +203,7 @@ class HorizontalScalingManager extends EventEmitter {
       const instances = instancesOf(this, serviceName);
       const before = instances.size;
       const number = native.instancesCount(wanted, this[INNER].most - before);
-      const ports = reservePorts(this, serviceName, number);
+      const ports = await portsFor(this, serviceName, number);
       const spawned = [];
       const failed = (error) => {
         this.stats.failedScaleAttempts += 1;
@@ -170,10 +237,8 @@ class HorizontalScalingManager extends EventEmitter {
       const number = native.instancesCount(wanted, before - this[INNER].fewest);
       let [stopped, skipped] = [0, 0];
       for (const [id, instance] of [...instances].reverse().slice(0, number)) {
-        instance.health = 'stopping';
         try {
-          this[INNER].router?.removeTarget?.(serviceName, instance.port);
-          await limited(() => this.terminateInstance(serviceName, instance), this.shutdownTimeout);
+          await endOne(this, serviceName, instance);
         } catch (error) {
           skipped += 1;
           tell(this, 'shutdown-error', { serviceName, error: messageOf(error) });
@@ -191,6 +256,18 @@ class HorizontalScalingManager extends EventEmitter {
       });
       return { stopped, skipped };
     });
+  }
+
+  /** Ends every instance, for a shutdown; minInstances does not count. */
+  async shutdown() {
+    const ends = [...this.instances].map(([name, instances]) => inLine(this, name, async () => {
+      await Promise.all([...instances].map(async ([id, instance]) => {
+        await endOne(this, name, instance);
+        instances.delete(id);
+      }));
+      this.runningInstances.set(name, instances.size);
+    }));
+    await Promise.all(ends);
   }
 
   getInstanceCount(serviceName) {
