@@ -19,6 +19,7 @@ pub mod codec;
 pub mod config;
 pub mod disk;
 pub mod error;
+pub mod layers;
 pub mod name;
 pub mod policy;
 pub mod quota;

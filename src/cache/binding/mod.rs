@@ -1,6 +1,7 @@
 //! The raw functions of this room: instances by handle, and the tiers below JavaScript's values.
 
 mod files;
+mod layers;
 mod memory;
 mod store;
 mod watching;
@@ -32,6 +33,7 @@ pub fn register(exports: Exports<'_>) {
     memory::register(exports);
     store::register(exports);
     files::register(exports);
+    layers::register(exports);
     watching::register(exports);
 }
 

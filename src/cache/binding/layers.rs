@@ -1,0 +1,52 @@
+//! Settings and verdicts of the layered cache.
+
+use crate::binding::raw::{Call, Exports, Failure};
+use crate::cache::layers::{
+    CoordinatorConfig, DiskLayerConfig, MemoryLayerConfig, Write, expiry, remote_wins, size_of,
+};
+use crate::stats::percent;
+
+pub fn register(exports: Exports<'_>) {
+    exports
+        .function("layerMemoryConfig", |call| {
+            let config = MemoryLayerConfig::from_options(&call.options_at(0)?)?;
+            fill(call, &[config.max_size as f64, config.default_ttl])?;
+            Ok(call.undefined())
+        })
+        .function("layerDiskConfig", |call| {
+            let config = DiskLayerConfig::from_options(&call.options_at(0)?)?;
+            let interval = config.cleanup_interval.as_secs_f64() * 1e3;
+            fill(call, &[config.compression_threshold, interval, config.max_db_size])?;
+            Ok(call.undefined())
+        })
+        .function("coordinatorConfig", |call| {
+            let config = CoordinatorConfig::from_options(&call.options_at(0)?)?;
+            let interval = config.interval.as_secs_f64() * 1e3;
+            fill(call, &[interval, config.remote_ttl, config.max_pending as f64, config.max_attempts as f64])?;
+            Ok(call.undefined())
+        })
+        // `(ttl, default, now)` → when it expires, NaN when it is not to be stored
+        .function("layerExpiry", |call| {
+            let expires = expiry(&call.scalar_at(0), call.number_at(1)?, call.number_at(2)?);
+            Ok(call.number(expires.unwrap_or(f64::NAN)))
+        })
+        .function("layerSize", |call| Ok(call.number(size_of(call.number_at(0)?).unwrap_or(f64::NAN))))
+        .function("layerHitRate", |call| {
+            let (hits, misses) = (call.number_at(0)?, call.number_at(1)?);
+            Ok(call.text(&percent(hits, hits + misses, "N/A")))
+        })
+        // `(strategy, local time, local service, remote time, remote service)`
+        .function("coordinatorRemoteWins", |call| {
+            let (here, there) = (call.text_at(2)?, call.text_at(4)?);
+            let local = Write { time: call.number_at(1)?, service: &here };
+            let remote = Write { time: call.number_at(3)?, service: &there };
+            Ok(call.boolean(remote_wins(&call.text_at(0)?, local, remote)))
+        });
+}
+
+fn fill(call: &Call<'_>, values: &[f64]) -> Result<(), Failure> {
+    for (cell, value) in call.cells::<f64>(1)?.iter().zip(values) {
+        cell.set(*value);
+    }
+    Ok(())
+}

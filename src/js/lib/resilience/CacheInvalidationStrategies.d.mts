@@ -1,0 +1,2 @@
+export * from './CacheInvalidationStrategies.cjs';
+export { CacheInvalidationStrategies as default } from './CacheInvalidationStrategies.cjs';

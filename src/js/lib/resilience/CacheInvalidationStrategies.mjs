@@ -1,0 +1,4 @@
+import faces from './CacheInvalidationStrategies.cjs';
+
+export const { CacheInvalidationStrategies } = faces;
+export default CacheInvalidationStrategies;

@@ -1,0 +1,2 @@
+export * from './DiskCacheLayer.cjs';
+export { DiskCacheLayer as default } from './DiskCacheLayer.cjs';

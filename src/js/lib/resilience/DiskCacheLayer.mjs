@@ -1,0 +1,4 @@
+import faces from './DiskCacheLayer.cjs';
+
+export const { DiskCacheLayer } = faces;
+export default DiskCacheLayer;

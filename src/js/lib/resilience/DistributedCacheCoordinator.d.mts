@@ -1,0 +1,2 @@
+export * from './DistributedCacheCoordinator.cjs';
+export { DistributedCacheCoordinator as default } from './DistributedCacheCoordinator.cjs';

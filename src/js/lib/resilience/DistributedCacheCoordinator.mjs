@@ -1,0 +1,4 @@
+import faces from './DistributedCacheCoordinator.cjs';
+
+export const { DistributedCacheCoordinator } = faces;
+export default DistributedCacheCoordinator;

@@ -1,0 +1,2 @@
+export * from './MemoryCacheLayer.cjs';
+export { MemoryCacheLayer as default } from './MemoryCacheLayer.cjs';

@@ -1,0 +1,4 @@
+import faces from './MemoryCacheLayer.cjs';
+
+export const { MemoryCacheLayer } = faces;
+export default MemoryCacheLayer;

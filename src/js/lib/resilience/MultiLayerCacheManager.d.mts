@@ -1,0 +1,2 @@
+export * from './MultiLayerCacheManager.cjs';
+export { MultiLayerCacheManager as default } from './MultiLayerCacheManager.cjs';

@@ -1,0 +1,4 @@
+import faces from './MultiLayerCacheManager.cjs';
+
+export const { MultiLayerCacheManager } = faces;
+export default MultiLayerCacheManager;
