@@ -116,7 +116,7 @@ test('CC-D3: what a peer did not take waits and is sent again; without peers it 
   status = 200;
   await until(() => got.length === 2);
   assert.deepEqual(got, ['a', 'b']);
-  assert.equal(coordinator.getCoordinationStatus().undelivered, 0);
+  await until(() => coordinator.getCoordinationStatus().undelivered === 0);
 });
 
 test('what is never taken is given up, what is too much is bounded, and both are counted', async () => {

@@ -46,6 +46,45 @@ impl DiskLayerConfig {
     }
 }
 
+/// How a value is loaded that is not there; milliseconds, `NaN` for not given.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadConfig {
+    /// How long an expired value may stand in for a new one. Default 0.
+    pub grace: f64,
+    /// How long a caller waits before the expired value is served. Default 0: it is served at once.
+    pub soft_timeout: f64,
+    /// How long a caller waits at all. Default: as long as it takes.
+    pub hard_timeout: f64,
+    /// How long it is remembered that there is no value. Default 0.
+    pub negative_ttl: f64,
+    /// How eagerly a value is loaded anew before it expires; 1 is what the algorithm's authors call optimal. Default 0.
+    pub early_refresh: f64,
+}
+
+impl LoadConfig {
+    /// Reads the options.
+    pub fn from_options(options: &(impl Options + ?Sized)) -> Result<Self, OptionError> {
+        let millis = |name| number(options, name, 0.0, 0.0, f64::INFINITY);
+        Ok(Self {
+            grace: millis("graceMs")?,
+            soft_timeout: millis("softTimeoutMs")?,
+            hard_timeout: number(options, "hardTimeoutMs", f64::INFINITY, 0.0, f64::INFINITY)?,
+            negative_ttl: millis("negativeTtlMs")?,
+            early_refresh: match options.get("earlyRefresh") {
+                Scalar::Bool(true) => 1.0,
+                _ => number(options, "earlyRefresh", 0.0, 0.0, 1000.0)?,
+            },
+        })
+    }
+}
+
+/// Whether a value that is still good is loaded anew, so that not all who want it wait when it expires: XFetch (Vattani,
+/// Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", 2015). `took` is how long the last
+/// load took, `random` between 0 and 1.
+pub fn refreshes_early(now: f64, expires: f64, took: f64, eagerness: f64, random: f64) -> bool {
+    eagerness > 0.0 && now - took * eagerness * random.max(f64::MIN_POSITIVE).ln() >= expires
+}
+
 /// When an entry set at `now` expires; `None` when it is not to be stored. What is no number means the layer's own
 /// time, `null` counts as 0.
 pub fn expiry(ttl: &Scalar, default: f64, now: f64) -> Option<f64> {
@@ -118,6 +157,17 @@ mod tests {
         assert_eq!(expires(Scalar::Text("9".into())), Some(1050.0));
         assert_eq!(expires(Scalar::Number(f64::INFINITY)), Some(f64::INFINITY));
         assert_eq!((expires(Scalar::Null), expires(Scalar::Number(-1.0))), (None, None));
+    }
+
+    #[test]
+    fn the_nearer_the_end_and_the_longer_the_load_the_likelier_a_refresh() {
+        let share = |left: f64, took| {
+            let draws = (1..1000).map(|draw| f64::from(draw) / 1000.0);
+            draws.filter(|random| refreshes_early(1000.0 - left, 1000.0, took, 1.0, *random)).count()
+        };
+        assert_eq!(share(500.0, 10.0), 0);
+        assert!((300..450).contains(&share(10.0, 10.0)) && share(1.0, 10.0) > 850 && share(10.0, 1.0) < 10);
+        assert!(!refreshes_early(999.0, 1000.0, 1e9, 0.0, 0.5));
     }
 
     #[test]

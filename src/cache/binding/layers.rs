@@ -2,7 +2,8 @@
 
 use crate::binding::raw::{Call, Exports, Failure};
 use crate::cache::layers::{
-    CoordinatorConfig, DiskLayerConfig, MemoryLayerConfig, Write, expiry, remote_wins, size_of,
+    CoordinatorConfig, DiskLayerConfig, LoadConfig, MemoryLayerConfig, Write, expiry, refreshes_early, remote_wins,
+    size_of,
 };
 use crate::stats::percent;
 
@@ -24,6 +25,17 @@ pub fn register(exports: Exports<'_>) {
             let interval = config.interval.as_secs_f64() * 1e3;
             fill(call, &[interval, config.remote_ttl, config.max_pending as f64, config.max_attempts as f64])?;
             Ok(call.undefined())
+        })
+        .function("layerLoadConfig", |call| {
+            let config = LoadConfig::from_options(&call.options_at(0)?)?;
+            let LoadConfig { grace, soft_timeout, hard_timeout, negative_ttl, early_refresh } = config;
+            fill(call, &[grace, soft_timeout, hard_timeout, negative_ttl, early_refresh])?;
+            Ok(call.undefined())
+        })
+        // `(now, expires, took, eagerness, random)`
+        .function("layerRefreshesEarly", |call| {
+            let number = |index| call.number_at(index);
+            Ok(call.boolean(refreshes_early(number(0)?, number(1)?, number(2)?, number(3)?, number(4)?)))
         })
         // `(ttl, default, now)` → when it expires, NaN when it is not to be stored
         .function("layerExpiry", |call| {

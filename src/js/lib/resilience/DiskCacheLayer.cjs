@@ -32,6 +32,11 @@ function nameOf(key) {
   return isIdentity ? undefined : `${typeof key}:${textOf(key)}`;
 }
 
+const tagOf = (tag) => `#${tag}`;
+/** JSON has no Infinity. */
+const toJson = (time) => (time === Infinity ? null : time);
+const fromJson = (time) => time ?? Infinity;
+
 function startCleanup(layer, interval) {
   const weak = new WeakRef(layer);
   const timer = setInterval(() => {
@@ -69,7 +74,7 @@ class DiskCacheLayer {
     });
   }
 
-  async set(key, value, ttl = DEFAULT_TTL) {
+  async set(key, value, ttl = DEFAULT_TTL, more = undefined) {
     this.stats.writes += 1;
     const { store } = this[INNER];
     const name = nameOf(key);
@@ -83,7 +88,9 @@ class DiskCacheLayer {
         return;
       }
       if (json.length > this.compressionThreshold) this.stats.compressions += 1;
-      await store.set(name, `${expiresAt} ${json}`, expiresAt - steadyNow());
+      const staleUntil = Math.max(expiresAt, more?.staleUntil ?? 0);
+      const head = [toJson(expiresAt), toJson(staleUntil), more?.took ?? 0, more?.stamp ?? 0, (more?.tags ?? []).map(encodeURIComponent)];
+      await store.set(name, `${JSON.stringify(head)}${json}`, staleUntil - steadyNow());
     } catch (error) {
       this._warn(error);
     }
@@ -116,8 +123,22 @@ class DiskCacheLayer {
     }
   }
 
-  /** `{ value, expiresAt }`, or undefined. Counts as neither hit nor miss. */
-  async _read(key) {
+  /** Remembers when a tag was last invalidated; for every process on the folder. */
+  async _stampTag(tag, stamp) {
+    await this[INNER].store?.set(tagOf(tag), stamp, Infinity);
+  }
+
+  /** Whether one of the entry's tags was invalidated since it was stored. */
+  async _isDead({ stamp, tags }) {
+    const { store } = this[INNER];
+    for (const tag of tags) {
+      if (((await store?.get(tagOf(tag))) ?? 0) > stamp) return true;
+    }
+    return false;
+  }
+
+  /** `{ value, expiresAt, more }`, or undefined. Counts as neither hit nor miss; `stale`: what has expired too. */
+  async _read(key, { stale = false } = {}) {
     const { store } = this[INNER];
     const name = nameOf(key);
     if (store === null || name === undefined) return undefined;
@@ -125,14 +146,17 @@ class DiskCacheLayer {
       this.stats.reads += 1;
       const text = await store.get(name);
       if (typeof text !== 'string') return undefined;
-      const space = text.indexOf(' ');
-      const expiresAt = Number(text.slice(0, space));
-      if (steadyNow() > expiresAt) {
+      const end = text.indexOf(']]') + 2;
+      const [expires, staleUntil, took, stamp, tags] = JSON.parse(text.slice(0, end));
+      const [expiresAt, more] = [fromJson(expires), { staleUntil: fromJson(staleUntil), took, stamp, tags: tags.map(decodeURIComponent) }];
+      const now = steadyNow();
+      if (now > more.staleUntil || (tags.length > 0 && (await this._isDead(more)))) {
         this.stats.deletes += 1;
         await store.delete(name);
         return undefined;
       }
-      return { value: JSON.parse(text.slice(space + 1)), expiresAt };
+      if (now > expiresAt && !stale) return undefined;
+      return { value: JSON.parse(text.slice(end)), expiresAt, more };
     } catch (error) {
       this._warn(error);
       return undefined;

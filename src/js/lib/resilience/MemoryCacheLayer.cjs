@@ -9,12 +9,16 @@ const CLEANUP_MS = 60_000;
 const INNER = Symbol('MemoryCacheLayer');
 
 class Entry {
-  constructor(key, value, expiresAt, ttl) {
+  constructor(key, value, expiresAt, ttl, more) {
     this.key = key;
     this.value = value;
     this.expiresAt = expiresAt;
     this.ttl = ttl;
     this.createdAt = steadyNow();
+    /** Until when it may stand in for a new value that is being loaded. */
+    this.staleUntil = Math.max(expiresAt, more?.staleUntil ?? 0);
+    /** For who loads and tags values. */
+    this.more = more;
     this.prev = null;
     this.next = null;
   }
@@ -61,7 +65,7 @@ class MemoryCacheLayer {
     return this[INNER].timer;
   }
 
-  set(key, value, ttl = this.defaultTTL) {
+  set(key, value, ttl = this.defaultTTL, more = undefined) {
     const expiresAt = native.layerExpiry(ttl, this.defaultTTL, steadyNow());
     this.stats.writes += 1;
     const known = this.cache.get(key);
@@ -72,8 +76,8 @@ class MemoryCacheLayer {
     }
     if (this.cache.size >= this.maxSize && steadyNow() > this[INNER].soonest) this._cleanup();
     while (this.cache.size >= this.maxSize) this._evictLRU();
-    this[INNER].soonest = Math.min(this[INNER].soonest, expiresAt);
-    this._addToLRU(key, new Entry(key, value, expiresAt, ttl));
+    this[INNER].soonest = Math.min(this[INNER].soonest, Math.max(expiresAt, more?.staleUntil ?? 0));
+    this._addToLRU(key, new Entry(key, value, expiresAt, ttl, more));
     this.stats.currentSize = this.cache.size;
   }
 
@@ -128,9 +132,11 @@ class MemoryCacheLayer {
     this.clear();
   }
 
-  /** Drops an entry whose time is over. */
+  /** Whether an entry's time is over; drops it where it may not stand in for a new value either. */
   _hasExpired(entry) {
-    if (steadyNow() <= entry.expiresAt) return false;
+    const now = steadyNow();
+    if (now <= entry.expiresAt) return false;
+    if (now <= entry.staleUntil) return true;
     this._removeLRUNode(entry.key);
     this.stats.expirations += 1;
     this.stats.currentSize = this.cache.size;
@@ -179,8 +185,8 @@ class MemoryCacheLayer {
     const now = steadyNow();
     let soonest = Infinity;
     for (const entry of this.cache.values()) {
-      if (now > entry.expiresAt) this._hasExpired(entry);
-      else soonest = Math.min(soonest, entry.expiresAt);
+      if (now > entry.staleUntil) this._hasExpired(entry);
+      else soonest = Math.min(soonest, entry.staleUntil);
     }
     this[INNER].soonest = soonest;
   }

@@ -3,6 +3,8 @@
 // depends on it.
 
 const { native } = require('../../addon.cjs');
+const { getOrSet } = require('../../cache/loading.cjs');
+const { Tags } = require('../../cache/tags.cjs');
 const { wildcard } = require('../../cache/wildcard.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
@@ -16,7 +18,12 @@ const INNER = Symbol('MultiLayerCacheManager');
 
 /** A key changed: what is being read for it from disk is old. */
 function overtake(manager, key) {
-  const { reads } = manager[INNER];
+  const { reads, loads } = manager[INNER];
+  const load = loads.get(key);
+  if (load !== undefined) {
+    load.overtaken = true;
+    loads.delete(key);
+  }
   const read = reads.get(key);
   if (read === undefined) return;
   read.overtaken = true;
@@ -51,7 +58,7 @@ function readBelow(manager, key) {
       const found = await manager.disk._read(key);
       if (found === undefined || read.overtaken) return found;
       const left = found.expiresAt - steadyNow();
-      manager.memory?.set(key, found.value, Math.min(left, manager[INNER].ttl));
+      manager.memory?.set(key, found.value, Math.min(left, manager[INNER].ttl), found.more);
       if (manager.memory !== null) manager.stats.promotions += 1;
       return found;
     } finally {
@@ -71,10 +78,10 @@ class MultiLayerCacheManager {
     this.dependencies = new Map();
     this.invalidationListeners = new Map();
     this.stats = { memoryHits: 0, diskHits: 0, misses: 0, writes: 0, deletes: 0, promotions: 0, invalidations: 0 };
-    Object.defineProperty(this, INNER, { value: { ttl, reads: new Map() } });
+    Object.defineProperty(this, INNER, { value: { ttl, reads: new Map(), loads: new Map(), tags: new Tags() } });
   }
 
-  async set(key, value, ttl = this[INNER].ttl, layers = LAYERS) {
+  async set(key, value, ttl = this[INNER].ttl, layers = LAYERS, { tags, graceMs } = {}) {
     try {
       const wanted = typeof layers === 'string' ? [layers] : [...layers];
       const life = native.layerExpiry(ttl, this[INNER].ttl, 0);
@@ -82,9 +89,10 @@ class MultiLayerCacheManager {
       overtake(this, key);
       this.stats.writes += 1;
       // What an older write left in a layer that is not written now would come back.
-      if (wanted.includes('memory')) this.memory?.set(key, value, lives);
+      const more = this[INNER].tags.moreOf({ tags, graceMs, lives });
+      if (wanted.includes('memory')) this.memory?.set(key, value, lives, more);
       else this.memory?.delete(key);
-      if (wanted.includes('disk')) await this.disk?.set(key, value, lives);
+      if (wanted.includes('disk')) await this.disk?.set(key, value, lives, more);
       return true;
     } catch {
       return false;
@@ -93,7 +101,7 @@ class MultiLayerCacheManager {
 
   async get(key) {
     try {
-      if (this.memory?.has(key)) {
+      if (this.memory?.has(key) && this[INNER].tags.isAlive(this.memory, key)) {
         this.stats.memoryHits += 1;
         return this.memory.get(key);
       }
@@ -112,7 +120,8 @@ class MultiLayerCacheManager {
 
   async has(key) {
     try {
-      return (this.memory?.has(key) || (await this.disk?.has(key))) ?? false;
+      if (this.memory?.has(key) && this[INNER].tags.isAlive(this.memory, key)) return true;
+      return (await this.disk?.has(key)) ?? false;
     } catch {
       return false;
     }
@@ -140,6 +149,25 @@ class MultiLayerCacheManager {
     } catch {
       return false;
     }
+  }
+
+  /**
+   * The value of a key, or what `loader` makes of it; one load at a time for a key. See MultiLayerCacheManager.d.cts for
+   * the options.
+   */
+  getOrSet(key, loader, options) {
+    return getOrSet(this, this[INNER], key, loader, options);
+  }
+
+  /** Makes everything old that was stored with the tag, in one step however much it is. */
+  async invalidateTag(tag) {
+    if (typeof tag !== 'string') throw new TypeError('a tag must be a string');
+    const { loads, reads, tags } = this[INNER];
+    const stamp = tags.invalidate(tag);
+    // What is being read or loaded may belong to it.
+    for (const key of [...loads.keys(), ...reads.keys()]) overtake(this, key);
+    this.stats.invalidations += 1;
+    await this.disk?._stampTag(tag, stamp);
   }
 
   /** Removes every key that matches, with what depends on it: true, or false for what is no pattern. */
