@@ -1,4 +1,4 @@
-// A hit in memory through getOrSet, against bentocache and cache-manager where they are installed.
+// A hit in memory through getOrSet, against bentocache where that is installed.
 import { timeAwaited } from './harness.mjs';
 import { peer } from './peers.mjs';
 import { MultiLayerCacheManager } from '../src/js/lib/resilience/MultiLayerCacheManager.mjs';
@@ -16,7 +16,7 @@ export async function run(table) {
   const bento = peer('bentocache');
   if (bento) {
     const { BentoCache, bentostore } = bento;
-    const { memoryDriver } = peer('bentocache/build/src/drivers/memory.js') ?? peer('bentocache/drivers/memory');
+    const { memoryDriver } = peer('bentocache/drivers/memory');
     const cache = new BentoCache({ default: 'memory', stores: { memory: bentostore().useL1Layer(memoryDriver({ maxItems: 1000 })) } });
     const baseline = () => timeAwaited(CALLS, (index) => cache.getOrSet({ key: `k${index % 100}`, factory: load, ttl: '1h' }));
     await table.compare({ title: 'getOrSet, a hit in memory, against bentocache', goal: 2, baseline, ours: await ours() });

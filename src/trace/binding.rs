@@ -1,7 +1,7 @@
 //! The raw functions of this room.
 
 use super::config::TracerConfig;
-use super::context::TraceContext;
+use super::context::{TraceContext, may_pass_baggage, may_pass_tracestate};
 use super::stats::Completion;
 use super::tracer::Tracer;
 use super::{id, label};
@@ -29,7 +29,9 @@ pub fn register(exports: Exports<'_>) {
         .function("tracerOperations", operations)
         .function("tracerLatencies", latencies)
         .function("traceparentParse", traceparent_parse)
-        .function("traceparentFormat", traceparent_format);
+        .function("traceparentFormat", traceparent_format)
+        .function("tracestateMayPass", |call| Ok(call.boolean(may_pass_tracestate(&call.text_at(0)?))))
+        .function("baggageMayPass", |call| Ok(call.boolean(may_pass_baggage(&call.text_at(0)?))));
 }
 
 fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Tracer) -> R) -> Result<R, Failure> {

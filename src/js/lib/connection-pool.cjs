@@ -2,6 +2,7 @@
 // ConnectionPool: the class. The native state machine decides, `../pool/engine.cjs` does what it asks for.
 const { inspect } = require('node:util');
 const { native } = require('../addon.cjs');
+const { observed, queries } = require('../pool/observed.cjs');
 const { PgConnection, Server } = require('../pool/postgres.cjs');
 const engine = require('../pool/engine.cjs');
 
@@ -130,22 +131,24 @@ class ConnectionPool {
   }
 
   async query(text, params) {
-    return onConnection(this, (conn) => {
+    const run = () => onConnection(this, (conn) => {
       if (typeof conn.query !== 'function') throw fail('noQuery');
       return conn.query(text, params);
     });
+    return queries.hasSubscribers ? observed(text, run) : run();
   }
 
   async queryBatch(statements) {
     const list = Array.from(statements);
     if (list.length === 0) return [];
-    return onConnection(this, async (conn) => {
+    const run = () => onConnection(this, async (conn) => {
       if (typeof conn.queryBatch !== 'function') return engine.oneByOne(conn, list);
       const results = await conn.queryBatch(list);
       const unsent = results.find(({ error }) => error?.unsent === true);
       if (unsent !== undefined) throw unsent.error;
       return results;
     });
+    return queries.hasSubscribers ? observed('BATCH', run) : run();
   }
 
   async healthCheck() {

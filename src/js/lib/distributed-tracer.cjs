@@ -4,6 +4,8 @@
 
 const { native } = require('../addon.cjs');
 const { performance } = require('node:perf_hooks');
+const { Carried, extract, inject, run, storage } = require('../trace/context.cjs');
+const { instrument } = require('../trace/instrument.cjs');
 const { middleware } = require('../trace/middleware.cjs');
 const { TraceMap } = require('../trace/map.cjs');
 const { TraceRecord } = require('../trace/records.cjs');
@@ -63,7 +65,8 @@ class DistributedTracer {
         return { traceId: id, spanId: known.spanId };
       }
     }
-    const sampled = options?.sampled ?? (drawn ? recorder.lastSampled : recorder.samples(id));
+    const carried = asked === null ? undefined : this[STATE].carried.get(asked);
+    const sampled = options?.sampled ?? carried?.sampled ?? (drawn ? recorder.lastSampled : recorder.samples(id));
     traces.keep(new TraceRecord(id, spanId, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
     return { traceId: id, spanId };
   }
@@ -198,6 +201,33 @@ class DistributedTracer {
   middleware(options = {}) {
     return middleware(this, this[STATE].traces, options);
   }
+
+  /** What came with a request: `[traceId, parentSpanId]` for `startTrace`, or `[]`. */
+  extract(headers) {
+    return extract(this[STATE].carried, headers);
+  }
+
+  inject(traceId, spanId, headers = {}) {
+    return inject(this, this[STATE].carried, traceId, spanId, headers);
+  }
+
+  run(name, fn, from = []) {
+    return run(this, this[STATE].traces, name, fn, from);
+  }
+
+  /** The trace and span of the code that runs now. */
+  active() {
+    return storage.getStore();
+  }
+
+  logFields() {
+    const active = storage.getStore();
+    return active === undefined ? {} : { trace_id: active.traceId, span_id: active.spanId };
+  }
+
+  instrument() {
+    return instrument(this, this[STATE].carried);
+  }
 }
 
 /** What a tracer holds beside its public fields. */
@@ -206,6 +236,7 @@ class State {
     this.recorder = recorder;
     this.traces = traces;
     this.started = 0;
+    this.carried = new Carried();
     // The unsampled traces that ended last: those that are still readable.
     this.unsampled = [];
     this.next = 0;

@@ -126,7 +126,15 @@ export interface TracerMiddlewareOptions<Request = any> {
   name?: (request: Request) => string;
   /** Requests that are not to be traced. */
   ignore?: (request: Request) => boolean;
+  /**
+   * Whether `active()` answers within the request: an AsyncLocalStorage, which before Node 24 makes every promise of the
+   * process a little dearer. @default false
+   */
+  context?: boolean;
 }
+
+/** Headers of any kind: a plain object, a `Headers`, a Map. */
+export type TraceHeaders = Record<string, any> | { get(name: string): any };
 
 /** Express or Connect middleware. Sets `req.trace = { traceId, spanId }`. */
 export type TracerMiddleware = (
@@ -185,6 +193,27 @@ export class DistributedTracer {
   startFlushTimer(): void;
   /** The W3C `traceparent` header for a call made within a trace, `null` when the ids are not of its form. */
   traceparent(traceId: string, spanId?: string): string | null;
+  /**
+   * Reads `traceparent`, `tracestate` and `baggage`: `tracer.startTrace(...tracer.extract(headers))` goes on with the trace, and
+   * with the sender's decision about it. Empty where no valid header came.
+   */
+  extract(headers: TraceHeaders | null | undefined): [traceId: string, parentSpanId: string] | [];
+  /** Sets `traceparent`, and what came with the trace; returns the headers. */
+  inject<H extends object = Record<string, string>>(traceId: string, spanId?: string, headers?: H): H;
+  /**
+   * Runs `fn` as a span of what is active, or as a trace of its own, or going on with what `extract` gave; ends it when `fn`
+   * returns, throws or settles. Within it `active()` answers.
+   */
+  run<T>(name: string, fn: () => T, from?: [traceId: string, parentSpanId: string] | []): T;
+  /** The trace and span of the code that runs now. */
+  active(): Readonly<TraceIds> | undefined;
+  /** `{ trace_id, span_id }` of what is active, for a line of a log; empty outside of it. */
+  logFields(): { trace_id?: string; span_id?: string };
+  /**
+   * Makes spans of outgoing `fetch` and undici requests (of `http` too from Node 22.12 on), with the headers set, and of the
+   * pool's queries, wherever something is active. Returns a function that ends it.
+   */
+  instrument(): () => void;
   /** A trace for each request, continuing the `traceparent` header that came with it. */
   middleware(options?: TracerMiddlewareOptions): TracerMiddleware;
 }

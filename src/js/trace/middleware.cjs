@@ -4,29 +4,35 @@
 
 const { native } = require('../addon.cjs');
 const { errorMonitor } = require('node:events');
+const { storage } = require('./context.cjs');
 
 const PATH_CHARS = 256;
 /** A part of a mount path that names one thing of many. */
 const NAMES_ONE = /^(\d+|[0-9a-f]{8,}(-[0-9a-f]{4,})*)$/i;
 
-function middleware(tracer, traces, { name, ignore } = {}) {
+function middleware(tracer, traces, { name, ignore, context = false } = {}) {
   for (const [option, value] of Object.entries({ name, ignore })) {
     if (value !== undefined && typeof value !== 'function') throw new TypeError(`option "${option}" must be a function`);
   }
   return function trace(req, res, next) {
+    let ids;
     try {
-      if (!ignore?.(req)) follow(tracer, traces, req, res, name);
+      if (!ignore?.(req)) ids = follow(tracer, traces, req, res, name);
     } catch {
       // The request goes on untraced.
     }
-    if (typeof next === 'function') next();
+    if (typeof next !== 'function') return;
+    if (context === true && ids !== undefined) storage.run(ids, next);
+    else next();
   };
 }
 
 function follow(tracer, traces, req, res, name) {
-  if (typeof res.once !== 'function') return;
+  if (typeof res.once !== 'function') return undefined;
   const header = req.headers?.traceparent;
   const upstream = typeof header === 'string' ? native.traceparentParse(header) : undefined;
+  // What travels with the ids: a header that is not there costs nothing.
+  if (upstream !== undefined && (req.headers.tracestate !== undefined || req.headers.baggage !== undefined)) tracer.extract(req.headers);
   const request = start(tracer, traces, req, upstream);
   const { traceId, spanId } = request;
   // By Reflect: on a request that refuses the property the trace goes on all the same.
@@ -47,6 +53,7 @@ function follow(tracer, traces, req, res, name) {
   res.once('close', () => end(res.writableFinished === false ? 'connection closed before the response ended' : undefined));
   // The monitor sees the error and leaves its handling to the app.
   res.once(errorMonitor, (error) => end(error?.message || 'response error'));
+  return Object.freeze({ traceId, spanId });
 }
 
 function start(tracer, traces, req, upstream) {
