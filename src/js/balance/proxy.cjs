@@ -117,7 +117,7 @@ function ask(context, request, { upgrade, begin, gone }) {
       socket.once('connect', connected);
     });
     outgoing.setTimeout(timeout, () => outgoing.destroy(new Failure(504, 'the target was silent for too long')));
-    outgoing.once('response', (incoming) => resolve({ incoming, outgoing, done, fail: (error) => done(error) }));
+    outgoing.once('response', (incoming) => resolve({ incoming, outgoing, done }));
     outgoing.once('upgrade', (incoming, socket, head) => resolve({ incoming, outgoing, socket, head, done }));
     gone.addEventListener('abort', () => outgoing.destroy(abortion()), { once: true });
   });
@@ -155,10 +155,12 @@ async function forward(context, request, response) {
   }
   const { incoming, done } = answer;
   response.writeHead(incoming.statusCode, incoming.statusMessage, endToEnd(incoming.rawHeaders, incoming.headers.connection));
-  // Trailers follow only where the body came in chunks.
+  // Who broke it off: afterwards both sides are closed, in an order that differs between versions of Node.
+  let broken = false;
+  incoming.once('error', () => { broken = !leaving.signal.aborted; });
   pipeline(incoming, response, (error) => {
     if (error === undefined || error === null) done(verdict(incoming));
-    else done(leaving.signal.aborted ? abortion() : error);
+    else done(broken || !leaving.signal.aborted ? error : abortion());
   });
 }
 
