@@ -2,6 +2,7 @@
 
 const { native } = require('../addon.cjs');
 const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
+const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
 const { middleware } = require('../limit/middleware.cjs');
 const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
@@ -135,6 +136,11 @@ class RateLimiter {
     state.requestQueues = new QueuesView(state);
     state.clients.readWindow();
     this.startRefillTimer();
+  }
+
+  /** Several limiters as one: all let a request through, or none is touched. */
+  static combine(limiters, options = {}) {
+    return new CombinedLimiter(limiters, options);
   }
 
   get buckets() {

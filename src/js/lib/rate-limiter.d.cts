@@ -50,6 +50,25 @@ declare namespace RateLimiter {
     readonly queuedAt: number;
   }
 
+  interface CombineOptions {
+    /** Milliseconds that `acquire` waits. @default the shortest of the limiters' */
+    maxWaitTime?: number;
+    /** Requests that wait at a time; more are refused. @default 10000 */
+    maxQueueLength?: number;
+  }
+
+  /** Several limits as one: all let a request through, in one step, or none is touched. */
+  interface CombinedLimiter<Name extends string = string> {
+    readonly waitingRequests: number;
+    /** What all of them say together, without taking anything. A name that is left out stands for everybody at once. */
+    peek(ids?: Partial<Record<Name, unknown>>, tokens?: number): { allowed: boolean; remaining: number; retryAfterMs: number; refusedBy: Name[] };
+    isAllowed(ids?: Partial<Record<Name, unknown>>, tokens?: number): boolean;
+    /** Waits in the order of arrival among those who want the same tokens; rejects as `RateLimiter.acquire` does. */
+    acquire(ids?: Partial<Record<Name, unknown>>, tokens?: number, options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<AcquireResult>;
+    /** Rejects everybody who waits; the limiters go on. */
+    shutdown(): void;
+  }
+
   /** What `acquire` resolves with. */
   interface AcquireResult {
     /** Always `true` with fair queueing, unless `resolveRefused` is set. */
@@ -155,6 +174,8 @@ declare namespace RateLimiter {
 /** Token buckets, one for each client, with waiting in line. */
 declare class RateLimiter {
   constructor(options?: RateLimiter.RateLimiterOptions);
+  /** Several limiters as one: all let a request through, in one step, or none is touched. */
+  static combine<L extends Record<string, RateLimiter>>(limiters: L, options?: RateLimiter.CombineOptions): RateLimiter.CombinedLimiter<keyof L & string>;
 
   rateLimit: number;
   refillRate: number;
