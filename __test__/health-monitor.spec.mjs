@@ -293,3 +293,25 @@ test('forty odd values are answered, wherever they are put', async () => {
   await health._runHealthChecks();
   for (const each of made) each.destroy();
 });
+
+test('a monitor that nobody has any more goes, and what is kept of it stays its own', async () => {
+  const script = `
+    const { HealthMonitor } = require(${JSON.stringify(FACE)});
+    const kept = [];
+    const weak = [];
+    for (let index = 0; index < 50; index += 1) {
+      const monitor = new HealthMonitor({ checkInterval: 5 });
+      monitor.registerService('a', 1);
+      if (index === 0) kept.push(monitor.services.get('a'));
+      else weak.push(new WeakRef(monitor));
+    }
+    (async () => {
+      for (let round = 0; round < 50 && weak.some((each) => each.deref() !== undefined); round += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        gc();
+      }
+      new HealthMonitor().registerService('b', 1);
+      console.log(weak.filter((each) => each.deref() !== undefined).length, kept[0].health !== undefined);
+    })();`;
+  assert.equal(execFileSync(process.execPath, ['--expose-gc', '-e', script], { timeout: 60_000 }).toString().trim(), '0 true');
+});

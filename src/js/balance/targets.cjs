@@ -8,12 +8,15 @@ const [TRIPPED, FAILURES, SUCCESSES, AGE, THRESHOLD, TIMEOUT, RESET] = [0, 1, 2,
 
 /** One target of a service. `health` is a word; exactly `'healthy'` lets requests through. */
 class Target {
+  // The owner of the handle below: as long as somebody holds a target, the handle is nobody else's.
+  #owner;
   #router;
   #slot;
   #weight;
   #health = 'healthy';
 
-  constructor(router, slot, { serviceName, port, host, zone, weight, targetId }) {
+  constructor(owner, router, slot, { serviceName, port, host, zone, weight, targetId }) {
+    this.#owner = owner;
     this.#router = router;
     this.#slot = slot;
     this.#weight = weight;
@@ -28,6 +31,11 @@ class Target {
   /** Whether it was removed since. */
   get isGone() {
     return this.#slot < 0;
+  }
+
+  /** Whose target it is. */
+  static ownerOf(target) {
+    return target.#owner;
   }
 
   /** Its number among the router's targets; below 0 once it is gone. */

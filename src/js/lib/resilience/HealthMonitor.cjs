@@ -13,18 +13,43 @@ const BACKGROUND = Symbol('background');
 /** Where an instance keeps what belongs to nobody else: not enumerable, so copies and dumps show none of it. */
 const INNER = Symbol('HealthMonitor');
 
+const freed = new FinalizationRegistry(({ handle, listener }) => {
+  native.healthFree(handle);
+  unlisten(listener);
+});
+
+/** Rounds until nobody has the monitor any more; they hold neither it nor the process. */
+function startRounds(monitor, interval) {
+  const weak = new WeakRef(monitor);
+  const timer = setInterval(() => {
+    const alive = weak.deref();
+    if (alive === undefined) clearInterval(timer);
+    else alive._runHealthChecks(BACKGROUND)?.catch?.(() => {});
+  }, interval);
+  timer.unref?.();
+  return timer;
+}
+
 /** What callers see of a service: live. */
 class Service {
+  // The owner of the handle below: as long as somebody holds a service, the handle is nobody else's.
+  #owner;
   #handle;
   #number;
 
-  constructor(handle, number, { name, port, host, maxFailures }) {
+  constructor(owner, handle, number, { name, port, host, maxFailures }) {
+    this.#owner = owner;
     this.#handle = handle;
     this.#number = number;
     this.name = name;
     this.port = port;
     this.host = host;
     this.maxFailures = maxFailures;
+  }
+
+  /** Whose service it is. */
+  static ownerOf(service) {
+    return service.#owner;
   }
 
   static numberOf(service) {
@@ -109,7 +134,7 @@ async function askHere(monitor, name, service) {
 
 function report(monitor, name, service, ok) {
   // It may have been unregistered, or registered anew, while it was asked.
-  if (monitor.services.get(name) !== service) return;
+  if (monitor.services.get(name) !== service || Service.ownerOf(service) !== monitor) return;
   const status = native.healthFound(monitor[INNER].handle, Service.numberOf(service), ok);
   if (status !== undefined) changed(monitor, name, status);
 }
@@ -137,8 +162,8 @@ class HealthMonitor {
     this.checkInterval = interval;
     const inner = { handle, listener, names, router, timeout, routed: new Map(), own: new Map(), busy: new Set(), timer: null };
     Object.defineProperty(this, INNER, { value: inner });
-    inner.timer = setInterval(() => { this._runHealthChecks(BACKGROUND)?.catch?.(() => {}); }, interval);
-    inner.timer.unref?.();
+    inner.timer = startRounds(this, interval);
+    freed.register(this, { handle, listener });
   }
 
   /** The timer of the rounds; null once destroyed. */
@@ -159,7 +184,7 @@ class HealthMonitor {
     const values = new Float64Array(1);
     const number = native.healthAdd(handle, port, options, values);
     this.unregisterService(name);
-    const service = new Service(handle, number, { name, port, host, maxFailures: values[0] });
+    const service = new Service(this, handle, number, { name, port, host, maxFailures: values[0] });
     names.set(number, name);
     routed.set(name, target);
     if (typeof probe === 'function') own.set(service, probe);

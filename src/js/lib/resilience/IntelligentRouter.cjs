@@ -113,6 +113,7 @@ function idOf(serviceName, port, host = LOCALHOST) {
 /** The live target that a route, a target, or `{ serviceName, port }` means. */
 function find(router, what) {
   const service = router.targets.get(read(what, 'serviceName'));
+  if (what instanceof Target) return Target.ownerOf(what) === router && !what.isGone ? what : undefined;
   return service?.get(read(what, 'targetId') ?? idOf(read(what, 'serviceName'), read(what, 'port'), read(what, 'host')));
 }
 
@@ -183,7 +184,7 @@ class IntelligentRouter extends EventEmitter {
     if (known === undefined) {
       const local = zone !== undefined && zone === inner.zone;
       const slot = native.routerAdd(inner.handle, service.number, targetId, share, local);
-      const target = new Target(inner.handle, slot, { serviceName, port, host, zone, weight: share, targetId });
+      const target = new Target(this, inner.handle, slot, { serviceName, port, host, zone, weight: share, targetId });
       inner.bySlot[slot] = target;
       inner.byId.set(targetId, target);
       service.set(targetId, target);
