@@ -414,6 +414,14 @@ impl<'s> Call<'s> {
     pub fn cells<T: Element>(&self, index: usize) -> Result<&'s [Cell<T>], Failure> {
         bytes_of::<T>(self.scope.env, self.arg(index)).ok_or_else(|| Failure::wrong_type(index, T::NAME))
     }
+
+    /// Answers through a `Float64Array` of the caller's: its first elements become the values.
+    pub fn fill(&self, index: usize, values: &[f64]) -> Result<(), Failure> {
+        for (cell, value) in self.cells::<f64>(index)?.iter().zip(values) {
+            cell.set(*value);
+        }
+        Ok(())
+    }
 }
 
 /// One item of an array argument.

@@ -9,9 +9,7 @@ pub fn register(exports: Exports<'_>) {
             let config = ForwardConfig::from_options(&call.options_at(0)?)?;
             let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
             let values = [millis(config.connect_timeout), millis(config.timeout), config.retries.into()];
-            for (cell, value) in call.cells::<f64>(1)?.iter().zip(values) {
-                cell.set(value);
-            }
+            call.fill(1, &values)?;
             Ok(call.undefined())
         })
         // `(method, connected?, body begun?, answered?)`

@@ -82,7 +82,7 @@ pub fn register(exports: Exports<'_>) {
                 let (healthy, unhealthy) = book.counts();
                 [book.checks as f64, book.failed as f64, healthy as f64, unhealthy as f64]
             })?;
-            fill(call, 1, &values)?;
+            call.fill(1, &values)?;
             Ok(call.undefined())
         });
 }
@@ -91,7 +91,7 @@ pub fn register(exports: Exports<'_>) {
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let config = HealthConfig::from_options(&call.options_at(0)?)?;
     let notifier = Notifier::from_call(call, 1)?;
-    fill(call, 2, &[config.interval.as_secs_f64() * 1e3, config.timeout.as_secs_f64() * 1e3])?;
+    call.fill(2, &[config.interval.as_secs_f64() * 1e3, config.timeout.as_secs_f64() * 1e3])?;
     let on_change: OnChange = Arc::new(move |number, status: Status| {
         notifier.notify(move |scope| {
             Ok(scope.object().number("number", number.into()).text("status", status.name()).value())
@@ -103,7 +103,7 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `(handle, port, options, cells)`: failures that make it unhealthy → number
 fn add<'s>(call: &Call<'s>) -> Answer<'s> {
     let endpoint = Endpoint::from_options(port_at(call, 1)?, &call.options_at(2)?)?;
-    fill(call, 3, &[endpoint.fall.into()])?;
+    call.fill(3, &[endpoint.fall.into()])?;
     let number = with(call, |monitor| monitor.book().add(endpoint))?;
     Ok(call.uint(number))
 }
@@ -146,15 +146,8 @@ fn read<'s>(call: &Call<'s>) -> Answer<'s> {
     let last = service.last_check.map_or(f64::NAN, |time| time as f64);
     let own = flag(service.endpoint.probe == Probe::Own);
     let flags = [flag(service.liveness), flag(service.readiness), flag(service.startup), own];
-    fill(call, 2, &[last, service.failures.into(), flags[0], flags[1], flags[2], flags[3]])?;
+    call.fill(2, &[last, service.failures.into(), flags[0], flags[1], flags[2], flags[3]])?;
     Ok(call.text(service.status.name()))
-}
-
-fn fill(call: &Call<'_>, index: usize, values: &[f64]) -> Result<(), Failure> {
-    for (cell, value) in call.cells::<f64>(index)?.iter().zip(values) {
-        cell.set(*value);
-    }
-    Ok(())
 }
 
 fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Monitor) -> R) -> Result<R, Failure> {

@@ -23,9 +23,7 @@ pub fn register(exports: Exports<'_>) {
                 millis(config.restart_first),
                 millis(config.restart_longest),
             ];
-            for (cell, value) in call.cells::<f64>(1)?.iter().zip(values) {
-                cell.set(value);
-            }
+            call.fill(1, &values)?;
             Ok(call.undefined())
         })
         // `(command or undefined, module or undefined)`

@@ -2,28 +2,21 @@
 
 use crate::balance::readiness::{Checks, Question, ReadinessConfig, ShutdownConfig, Status, failure_rate};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
-use std::cell::Cell;
 
 pub fn register(exports: Exports<'_>) {
     exports
         .function("readinessConfig", |call| {
             let config = ReadinessConfig::from_options(&call.options_at(0)?)?;
-            fill(call.cells::<f64>(1)?, &[config.polling_interval, config.check_timeout, config.cache]);
+            call.fill(1, &[config.polling_interval, config.check_timeout, config.cache])?;
             Ok(call.undefined())
         })
         .function("shutdownConfig", |call| {
             let config = ShutdownConfig::from_options(&call.options_at(0)?)?;
-            fill(call.cells::<f64>(1)?, &[config.delay, config.deadline]);
+            call.fill(1, &[config.delay, config.deadline])?;
             Ok(call.undefined())
         })
         .function("readinessRate", |call| Ok(call.number(failure_rate(call.number_at(0)?, call.number_at(1)?))))
         .function("readinessAnswer", answer);
-}
-
-fn fill(cells: &[Cell<f64>], values: &[f64]) {
-    for (cell, value) in cells.iter().zip(values) {
-        cell.set(*value);
-    }
 }
 
 /// `(question, started, leaving, startup, readiness, liveness, resource)`, the last four as words with commas between →

@@ -9,7 +9,6 @@ use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::clock::{Clock, SystemClock};
 use crate::options::Scalar;
-use std::cell::Cell;
 
 thread_local! {
     static ROUTERS: Handles<Router> = const { handles() };
@@ -120,7 +119,7 @@ pub fn register(exports: Exports<'_>) {
             let (slot, percent) = (call.uint_at(1)?, call.number_at(2)?);
             let stats = with(call, |router| router.target(slot).map(|target| target.latency(percent)))?;
             let (count, mean, percentile) = stats.unwrap_or_default();
-            fill(call.cells::<f64>(3)?, &[count as f64, mean, percentile]);
+            call.fill(3, &[count as f64, mean, percentile])?;
             Ok(call.undefined())
         })
         .function("routerLatencies", |call| {
@@ -161,9 +160,7 @@ pub fn register(exports: Exports<'_>) {
                 let count = router.events.len().min(cells.len() / 3);
                 router.events.drain(..count).collect()
             })?;
-            for (cells, event) in cells.chunks(3).zip(&events) {
-                fill(cells, &row_of(*event));
-            }
+            call.fill(1, &events.iter().flat_map(|event| row_of(*event)).collect::<Vec<_>>())?;
             Ok(call.uint(events.len() as u32))
         })
         .function("routerCircuit", circuit)
@@ -225,7 +222,7 @@ fn circuit<'s>(call: &Call<'s>) -> Answer<'s> {
     let age = SystemClock.monotonic_millis() - circuit.last_failure;
     let tripped = f64::from(u8::from(circuit.tripped));
     let values = [tripped, circuit.failures, circuit.successes, age, circuit.threshold, circuit.timeout];
-    fill(call.cells::<f64>(2)?, &values);
+    call.fill(2, &values)?;
     Ok(call.undefined())
 }
 
@@ -243,12 +240,6 @@ fn set_circuit<'s>(call: &Call<'s>) -> Answer<'s> {
     };
     with(call, |router| router.change(slot, |target, _, now| set(&mut target.circuit, now)))?;
     Ok(call.undefined())
-}
-
-fn fill(cells: &[Cell<f64>], values: &[f64]) {
-    for (cell, value) in cells.iter().zip(values) {
-        cell.set(*value);
-    }
 }
 
 fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Router) -> R) -> Result<R, Failure> {

@@ -1,6 +1,6 @@
 //! Settings and verdicts of the layered cache.
 
-use crate::binding::raw::{Call, Exports, Failure};
+use crate::binding::raw::Exports;
 use crate::cache::layers::{
     CoordinatorConfig, DiskLayerConfig, LoadConfig, MemoryLayerConfig, Write, expiry, refreshes_early, remote_wins,
     size_of,
@@ -11,25 +11,25 @@ pub fn register(exports: Exports<'_>) {
     exports
         .function("layerMemoryConfig", |call| {
             let config = MemoryLayerConfig::from_options(&call.options_at(0)?)?;
-            fill(call, &[config.max_size as f64, config.default_ttl])?;
+            call.fill(1, &[config.max_size as f64, config.default_ttl])?;
             Ok(call.undefined())
         })
         .function("layerDiskConfig", |call| {
             let config = DiskLayerConfig::from_options(&call.options_at(0)?)?;
             let interval = config.cleanup_interval.as_secs_f64() * 1e3;
-            fill(call, &[config.compression_threshold, interval, config.max_db_size])?;
+            call.fill(1, &[config.compression_threshold, interval, config.max_db_size])?;
             Ok(call.undefined())
         })
         .function("coordinatorConfig", |call| {
             let config = CoordinatorConfig::from_options(&call.options_at(0)?)?;
             let interval = config.interval.as_secs_f64() * 1e3;
-            fill(call, &[interval, config.remote_ttl, config.max_pending as f64, config.max_attempts as f64])?;
+            call.fill(1, &[interval, config.remote_ttl, config.max_pending as f64, config.max_attempts as f64])?;
             Ok(call.undefined())
         })
         .function("layerLoadConfig", |call| {
             let config = LoadConfig::from_options(&call.options_at(0)?)?;
             let LoadConfig { grace, soft_timeout, hard_timeout, negative_ttl, early_refresh } = config;
-            fill(call, &[grace, soft_timeout, hard_timeout, negative_ttl, early_refresh])?;
+            call.fill(1, &[grace, soft_timeout, hard_timeout, negative_ttl, early_refresh])?;
             Ok(call.undefined())
         })
         // `(now, expires, took, eagerness, random)`
@@ -54,11 +54,4 @@ pub fn register(exports: Exports<'_>) {
             let remote = Write { time: call.number_at(3)?, service: &there };
             Ok(call.boolean(remote_wins(&call.text_at(0)?, local, remote)))
         });
-}
-
-fn fill(call: &Call<'_>, values: &[f64]) -> Result<(), Failure> {
-    for (cell, value) in call.cells::<f64>(1)?.iter().zip(values) {
-        cell.set(*value);
-    }
-    Ok(())
 }
