@@ -65,6 +65,11 @@ const poolSize: number = pool.connections.length;
 const isActive: boolean = pool.activeConnections.has(new Client());
 const answer: Promise<boolean> = pool.withConnection((connection) => connection.ping());
 const drained: Promise<void> = pool.drain({ timeoutMs: 1000 });
+const rows: Promise<{ id: number }[]> = pool.query<{ id: number }>('select 1', [], { timeoutMs: 5 }).then((result) => result.rows);
+const moved: Promise<number> = pool.transaction(async (tx) => tx.copyFrom('copy t from stdin', 'x'), { retries: 1 });
+// @ts-expect-error an isolation level is one of four
+pool.transaction(async () => {}, { isolation: 'total' });
+const streamed: AsyncGenerator<{ id: number }> = pool.stream<{ id: number }>('select 1');
 
 // Optimizer
 const optimizer = new QueryOptimizer({ batchSize: 5, batchTimeout: 100, slowQueryThreshold: 100 });

@@ -17,6 +17,8 @@ enum Message {
     Settle(u32, Finish),
     /// Calls a listener that stays registered.
     Notify(u32, Finish),
+    /// Tells a request, which goes on, of a part of its result.
+    Progress(u32, Finish),
 }
 
 struct Shared {
@@ -65,7 +67,7 @@ fn with_queue<R>(env: EnvId, body: impl FnOnce(&mut EnvQueue) -> R) -> Option<R>
 }
 
 /// Starts the queue of this environment: `startQueue((id, kind, value) => void)`, kind 0 = resolve, 1 = reject,
-/// 2 = notify.
+/// 2 = notify, 3 = progress.
 pub fn register(exports: Exports<'_>) {
     exports.function("startQueue", |call| {
         if with_queue(call.env_id(), |_| ()).is_some() {
@@ -116,6 +118,7 @@ fn drain(scope: Scope<'_>) {
                     (id, 0, finish)
                 }
                 Message::Notify(id, finish) => (id, 2, finish),
+                Message::Progress(id, finish) => (id, 3, finish),
             };
             match (guarded(scope, finish), kind) {
                 (Ok(value), _) => dispatcher.call(scope, &[scope.uint(id), scope.int(kind), value]),
@@ -172,6 +175,15 @@ impl Ticket {
     pub fn settle(mut self, finish: impl for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send + 'static) {
         if let Some(queue) = self.queue.take() {
             queue.push(Message::Settle(self.id, Box::new(finish)));
+        }
+    }
+}
+
+impl Ticket {
+    /// Delivers a part of the result; the promise stays open.
+    pub fn progress(&self, finish: impl for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send + 'static) {
+        if let Some(queue) = &self.queue {
+            queue.push(Message::Progress(self.id, Box::new(finish)));
         }
     }
 }

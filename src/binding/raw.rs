@@ -110,16 +110,15 @@ impl<'s> Scope<'s> {
         self.make(|env, out| unsafe { sys::napi_create_string_utf16(env, value.as_ptr(), value.len() as isize, out) })
     }
 
-    /// An `ArrayBuffer` with a copy of `words`; `undefined` when there is no memory for it.
-    pub fn array_buffer(self, words: &[i32]) -> Value<'s> {
-        let mut data = ptr::null_mut();
+    /// An `ArrayBuffer` with a copy of `items`; `undefined` when there is no memory for it.
+    pub fn array_buffer<T: Element>(self, items: &[T]) -> Value<'s> {
+        let (mut data, size) = (ptr::null_mut(), std::mem::size_of_val(items));
         // SAFETY: the out pointers are locals.
-        let buffer = self.make(|env, out| unsafe {
-            sys::napi_create_arraybuffer(env, std::mem::size_of_val(words), &mut data, out)
-        });
+        let buffer = self.make(|env, out| unsafe { sys::napi_create_arraybuffer(env, size, &mut data, out) });
         if !data.is_null() && !buffer.raw.is_null() {
-            // SAFETY: V8 allocated at least this many bytes, and nothing else knows of them yet.
-            unsafe { ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), data.cast(), std::mem::size_of_val(words)) };
+            // SAFETY: V8 allocated at least this many bytes, and nothing else knows of them yet; an `Element` is a
+            // plain number.
+            unsafe { ptr::copy_nonoverlapping(items.as_ptr().cast::<u8>(), data.cast(), size) };
         }
         buffer
     }

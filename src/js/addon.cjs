@@ -10,6 +10,7 @@ try {
 
 const REJECT = 1;
 const NOTIFY = 2;
+const PROGRESS = 3;
 
 function start() {
   /**
@@ -29,15 +30,19 @@ function start() {
     }
     const settled = pending[number];
     if (settled === undefined) return;
+    if (kind === PROGRESS) {
+      settled.progress(value);
+      return;
+    }
     pending[number] = undefined;
     freeNumbers.push(number);
     if (kind === REJECT) settled.reject(value);
     else settled.resolve(value);
   });
 
-  function begin(start, resolve, reject) {
+  function begin(start, resolve, reject, progress) {
     const number = freeNumbers.length > 0 ? freeNumbers.pop() : pending.length;
-    pending[number] = { resolve, reject };
+    pending[number] = { resolve, reject, progress };
     try {
       start(number);
     } catch (error) {
@@ -72,6 +77,9 @@ function start() {
     };
     begin(start, delivered, reject);
   };
+
+  /** A request whose result comes in parts: `progress` gets each, on delivery; `resolve` or `reject` the end. */
+  request.inParts = begin;
 
   /** Registers a listener that native code calls until `unlisten`; returns its number. It keeps nothing alive. */
   function listen(listener) {

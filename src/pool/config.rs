@@ -8,6 +8,10 @@ use std::time::Duration;
 pub const MAX_CONNECTIONS: u64 = 100_000;
 /// How long a connection may lie idle before it is tested on its next borrow, where that is on by default.
 pub const VALIDATE_AFTER_IDLE: Duration = Duration::from_millis(500);
+/// How long a connection of a server may be used, where that is limited by default.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(1800);
+/// The share of a lifetime that is rolled for each connection, so that they do not end together.
+pub const LIFETIME_JITTER: f64 = 0.1;
 /// The waits between attempts to make a connection.
 pub const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_millis(20), ceiling: Duration::from_millis(1000) };
 
@@ -26,6 +30,10 @@ pub struct PoolConfig {
     pub max_retries: u32,
     /// Idle for longer than this, a connection is tested before it is handed out. `None`: never.
     pub validate_after_idle: Option<Duration>,
+    /// Older than this, less its jitter, a connection is closed when nobody has it. `None`: never.
+    pub max_lifetime: Option<Duration>,
+    /// Callers that may wait for others to come back; those for whom a connection is being made do not count.
+    pub max_waiting: usize,
 }
 
 impl Default for PoolConfig {
@@ -37,6 +45,8 @@ impl Default for PoolConfig {
             idle_timeout: Duration::from_millis(30_000),
             max_retries: 3,
             validate_after_idle: None,
+            max_lifetime: None,
+            max_waiting: usize::MAX,
         }
     }
 }
@@ -49,6 +59,7 @@ impl PoolConfig {
         let count = |name, default: usize| {
             options::count(options, name, default as u64, 1, MAX_CONNECTIONS).map(|count| count as usize)
         };
+        let lifetime = options::millis(options, "maxLifetimeMs", Duration::ZERO)?;
         let validate = options::millis(options, "validateAfterIdleMs", Duration::ZERO)?;
         Ok(Self {
             min_connections: count("minConnections", default.min_connections)?,
@@ -56,6 +67,14 @@ impl PoolConfig {
             connection_timeout: options::millis(options, "connectionTimeout", default.connection_timeout)?,
             idle_timeout: options::millis(options, "idleTimeout", default.idle_timeout)?,
             max_retries: options::count(options, "maxRetries", u64::from(default.max_retries), 1, 100)? as u32,
+            max_lifetime: match lifetime {
+                Duration::ZERO => testable.then_some(MAX_LIFETIME),
+                given => Some(given),
+            },
+            max_waiting: match options::count(options, "maxWaiting", 0, 1, 1 << 52)? {
+                0 => usize::MAX,
+                given => usize::try_from(given).unwrap_or(usize::MAX),
+            },
             validate_after_idle: match validate {
                 Duration::ZERO => testable.then_some(VALIDATE_AFTER_IDLE),
                 given => Some(given),

@@ -1,9 +1,10 @@
 //! What can go wrong, in words that are part of the contract. Never a connection string, never a parameter.
 
 use crate::error::{Code, Coded, ErrorClass};
+use crate::options::OptionError;
 
 /// A failure of the pool or of its PostgreSQL half that no server reported.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PoolError {
     /// The wait for a connection was longer than it was allowed to be.
     #[error("Connection acquisition timeout")]
@@ -29,6 +30,12 @@ pub enum PoolError {
     /// The connection string could not be understood. It is a secret and not repeated.
     #[error("option \"connectionString\" is not a PostgreSQL connection string: {0}")]
     BadConnectionString(&'static str),
+    /// An option that cannot be used.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// A password that is not a string. It is a secret and not repeated.
+    #[error("option \"password\" must be a string")]
+    BadPassword,
     /// `postgres: true` without an address.
     #[error("option \"postgres\" needs connectionString or the environment variable DATABASE_URL")]
     NoConnectionString,
@@ -47,6 +54,24 @@ pub enum PoolError {
     /// The server could not be reached.
     #[error("{0}")]
     Connect(String),
+    /// The statement was given up by its caller.
+    #[error("Query was aborted")]
+    QueryAborted,
+    /// The statement took longer than its caller allowed.
+    #[error("Query timed out")]
+    QueryTimeout,
+    /// As many callers wait as may.
+    #[error("Connection pool has too many callers waiting")]
+    TooManyWaiting,
+    /// Something else is using the whole connection.
+    #[error("the connection is busy with a stream or a copy: end it first, or use another connection")]
+    Busy,
+    /// A statement for a transaction that has ended.
+    #[error("the transaction has ended")]
+    TransactionOver,
+    /// COMMIT of a transaction in which a statement failed, which the server turns into a rollback.
+    #[error("the transaction was rolled back, because a statement in it failed")]
+    RolledBack,
     /// A parameter that is not a value.
     #[error("query parameters must be an array")]
     BadParameters,
@@ -61,13 +86,17 @@ pub enum PoolError {
 impl Coded for PoolError {
     fn code(&self) -> Code {
         match self {
-            Self::AcquireTimeout | Self::CreateTimeout => Code::Timeout,
+            Self::AcquireTimeout | Self::CreateTimeout | Self::QueryTimeout => Code::Timeout,
             Self::CreateFailed(_) | Self::NoConnection | Self::Tls(_) | Self::Connect(_) => Code::Connect,
-            Self::Drained => Code::Closed,
-            Self::Aborted => Code::Aborted,
+            Self::Drained | Self::TransactionOver | Self::RolledBack => Code::Closed,
+            Self::TooManyWaiting => Code::QueueFull,
+            Self::Aborted | Self::QueryAborted => Code::Aborted,
             Self::ConnectionClosed | Self::ConnectionLost => Code::ConnectionLost,
             Self::Protocol(_) => Code::Internal,
+            Self::Option(error) => error.code(),
             Self::NoQuery
+            | Self::Busy
+            | Self::BadPassword
             | Self::BadConnectionString(_)
             | Self::NoConnectionString
             | Self::BadFactory
@@ -77,13 +106,16 @@ impl Coded for PoolError {
     }
 
     fn class(&self) -> ErrorClass {
-        match self.code() {
-            Code::InvalidArgument => ErrorClass::TypeError,
+        match (self, self.code()) {
+            (Self::Option(error), _) => error.class(),
+            (Self::Busy, _) => ErrorClass::Error,
+            (_, Code::InvalidArgument) => ErrorClass::TypeError,
             _ => ErrorClass::Error,
         }
     }
 
     fn retryable(&self) -> bool {
-        matches!(self.code(), Code::Timeout | Code::Connect | Code::ConnectionLost)
+        let again = matches!(self.code(), Code::Timeout | Code::Connect | Code::ConnectionLost | Code::QueueFull);
+        again && *self != Self::QueryTimeout
     }
 }

@@ -60,6 +60,16 @@ impl Failure {
         self.code == "42601" && self.message().contains("multiple commands")
     }
 
+    /// The server broke the statement off because a client asked for it, not because of a limit.
+    pub fn is_cancelled(&self) -> bool {
+        self.code == "57014" && self.message() == "canceling statement due to user request"
+    }
+
+    /// No other server of the same address would answer differently: wrong credentials, or no such database.
+    pub fn is_final_refusal(&self) -> bool {
+        self.code.starts_with("28") || self.code.starts_with("3D")
+    }
+
     fn message(&self) -> &str {
         self.fields.get("message").and_then(Value::as_str).unwrap_or_default()
     }
@@ -133,9 +143,14 @@ impl From<&Error> for Failure {
             };
             return Self { lost: true, retryable: true, ..Self::new(&io.to_string(), code) };
         }
+        let text = error.to_string();
+        if text.starts_with("error performing TLS handshake") {
+            let why = error.source().map_or(text, ToString::to_string);
+            return Self { lost: true, ..PoolError::Tls(why).into() };
+        }
         if error.is_closed() {
             return Self::from(PoolError::ConnectionLost).on_lost_connection();
         }
-        PoolError::Protocol(error.to_string()).into()
+        PoolError::Protocol(text).into()
     }
 }

@@ -5,12 +5,18 @@
 //! for JavaScript to perform. Invariants: never more slots in use than the larger of the two limits, never one slot
 //! in two hands, every waiter is served, rejected or cancelled.
 //!
-//! The PostgreSQL half is transport and translation: [`manager`] makes connections and runs statements,
-//! [`types`] says how a column is read, [`row`] encodes results into words and text. It knows nothing of pooling.
+//! The PostgreSQL half is transport and translation: [`address`] says where the servers are, [`manager`] makes
+//! connections, [`connection`] runs statements, [`stream`] and [`copy`] take a whole connection for many rows,
+//! [`listen`] hears notifications, [`types`] says how a column is read, [`row`] encodes results into words and text.
+//! It knows nothing of pooling.
 
+pub mod address;
 pub mod config;
+pub mod connection;
+pub mod copy;
 pub mod error;
 pub mod failure;
+pub mod listen;
 pub mod manager;
 pub mod parameter;
 #[allow(clippy::module_inception)] // the room's subject
@@ -18,9 +24,9 @@ pub mod pool;
 pub mod row;
 pub mod statement;
 pub mod stats;
+pub mod stream;
 pub mod tls;
 pub mod types;
-pub mod url;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

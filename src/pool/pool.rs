@@ -2,7 +2,7 @@
 //!
 //! Time is passed in (monotonic nanoseconds). Nothing here blocks, allocates on the borrow path or runs foreign code.
 
-use super::config::{PoolConfig, RETRY_BACKOFF};
+use super::config::{LIFETIME_JITTER, PoolConfig, RETRY_BACKOFF};
 use super::stats::{Counters, PoolStats};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub enum Grant {
     Slot(u32),
     /// Wait under this number; commands may be pending.
     Wait(u64),
+    /// As many wait as may.
+    Refused,
 }
 
 /// The answer to a caller who brings a connection back.
@@ -99,6 +101,8 @@ struct Slot {
     state: State,
     /// Tells reports about an earlier connection of this slot from those about the present one.
     epoch: u32,
+    /// When its connection has been used for long enough.
+    expires: u64,
 }
 
 /// The pool. See the module's documentation for the invariants.
@@ -121,6 +125,11 @@ pub struct Pool {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Never nothing, so that whoever comes back for it is not early.
+fn nanos_until(end: u64, now: u64) -> Duration {
+    Duration::from_nanos(end.saturating_sub(now)).max(Duration::from_millis(10))
 }
 
 impl Pool {
@@ -155,7 +164,7 @@ impl Pool {
 
     /// Whether lending depends on the time: connections idle for long are tested.
     pub fn needs_time(&self) -> bool {
-        self.config.validate_after_idle.is_some()
+        self.config.validate_after_idle.is_some() || self.config.max_lifetime.is_some()
     }
 
     /// The next thing to do.
@@ -220,9 +229,13 @@ impl Pool {
 
     /// Borrows the lowest free slot, or queues the caller and has a connection made or tested for it.
     pub fn acquire(&mut self, now: u64) -> Grant {
-        if !self.draining
+        while !self.draining
             && let Some((index, since)) = self.lowest_idle()
         {
+            if self.is_over(index, now) {
+                self.expire(index);
+                continue;
+            }
             let stale = self.config.validate_after_idle.is_some_and(|after| now.saturating_sub(since) > nanos(after));
             if !stale {
                 self.enter(index, State::Active);
@@ -230,11 +243,28 @@ impl Pool {
                 return Grant::Slot(index as u32);
             }
             self.start_test(index);
+            break;
         }
         self.last_waiter += 1;
         self.waiters.push_back(self.last_waiter);
         self.fill();
+        let unserved = self.waiters.len().saturating_sub(self.creating + self.testing);
+        if unserved > self.config.max_waiting {
+            self.waiters.pop_back();
+            return Grant::Refused;
+        }
         Grant::Wait(self.last_waiter)
+    }
+
+    fn is_over(&self, index: usize, now: u64) -> bool {
+        let expires = self.slots[index].expires;
+        expires != u64::MAX && expires <= now
+    }
+
+    /// Closes a connection at the end of its lifetime.
+    fn expire(&mut self, index: usize) {
+        self.close(index);
+        self.counters.expired += 1;
     }
 
     /// Finds connections for the waiters that nothing under way will serve: free ones, then new ones as far as the
@@ -257,7 +287,7 @@ impl Pool {
 
     fn create(&mut self, purpose: Purpose) {
         let index = self.slots.iter().position(|slot| slot.state == State::Empty).unwrap_or_else(|| {
-            self.slots.push(Slot { state: State::Empty, epoch: 0 });
+            self.slots.push(Slot { state: State::Empty, epoch: 0, expires: u64::MAX });
             self.slots.len() - 1
         });
         self.enter(index, State::Creating { purpose, attempts: 0 });
@@ -285,11 +315,13 @@ impl Pool {
         }
     }
 
-    /// The slot's connection was made. `false`: nobody wants it any more, close it.
-    pub fn created(&mut self, slot: u32, epoch: u32, now: u64) -> bool {
+    /// The slot's connection was made. `false`: nobody wants it any more, close it. `random` (0 to 1) spreads the ends.
+    pub fn created(&mut self, slot: u32, epoch: u32, now: u64, random: f64) -> bool {
         let expected = matches!(self.state(slot), State::Creating { .. }) && self.is_current(slot, epoch);
         if expected {
             self.counters.created += 1;
+            let lifetime = self.config.max_lifetime.map(|most| nanos(most.mul_f64(1.0 - LIFETIME_JITTER * random)));
+            self.slots[slot as usize].expires = lifetime.map_or(u64::MAX, |lifetime| now.saturating_add(lifetime));
             self.offer(slot, now);
         }
         expected
@@ -342,6 +374,11 @@ impl Pool {
         self.counters.released += 1;
         if self.draining {
             self.close(slot as usize);
+            return Release::Commands;
+        }
+        if self.is_over(slot as usize, now) {
+            self.expire(slot as usize);
+            self.fill();
             return Release::Commands;
         }
         if self.waiters.is_empty() {
@@ -403,6 +440,21 @@ impl Pool {
     /// with undated releases up to a quarter of it later. Returns when to look again; `None` when nothing can become due.
     pub fn reap(&mut self, now: u64) -> Option<Duration> {
         let limit = nanos(self.config.idle_timeout);
+        for index in 0..self.slots.len() {
+            if matches!(self.slots[index].state, State::Idle { .. }) && self.is_over(index, now) {
+                self.expire(index);
+            }
+        }
+        let ends = self.slots.iter().filter(|slot| slot.state != State::Empty).map(|slot| slot.expires);
+        let end = ends.min().filter(|&end| end != u64::MAX).map(|end| nanos_until(end, now));
+        let idle = self.reap_idle(limit, now);
+        match (idle, end) {
+            (Some(idle), Some(end)) => Some(idle.min(end)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn reap_idle(&mut self, limit: u64, now: u64) -> Option<Duration> {
         let mut next = None;
         for index in (0..self.slots.len()).rev() {
             if self.size() <= self.config.min_connections {

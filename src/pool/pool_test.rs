@@ -16,7 +16,7 @@ fn make_all(pool: &mut Pool, now: u64) -> Vec<Command> {
     let mut others = Vec::new();
     while let Some(command) = pool.next_command() {
         match command {
-            Command::Create { slot, epoch } => assert!(pool.created(slot, epoch, now)),
+            Command::Create { slot, epoch } => assert!(pool.created(slot, epoch, now, 0.0)),
             Command::Serve { slot, .. } => {
                 pool.delivered(slot);
                 others.push(command);
@@ -133,7 +133,7 @@ fn a_drain_turns_waiters_away_and_late_reports_are_stale() {
     pool.drain(false);
     let left = commands(&mut pool);
     assert_eq!(left, [Command::Reject { waiter: 1, why: Refusal::Drained }, Command::Close { slot: 0 }]);
-    assert!(!pool.created(slot, epoch, 0));
+    assert!(!pool.created(slot, epoch, 0, 0.0));
     assert_eq!(pool.release(0, 0), Release::Ignored);
     assert_eq!((pool.stats().active, pool.stats().size), (0, 0));
 }
@@ -200,6 +200,7 @@ impl World {
                     prop_assert!(self.held.insert(slot, 0).is_none(), "one connection in two hands");
                 }
                 Grant::Wait(waiter) => _ = self.waiting.insert(waiter),
+                Grant::Refused => unreachable!("nothing limits the queue here"),
             },
             3 | 4 => {
                 for slot in std::mem::take(&mut self.handed) {
@@ -219,7 +220,7 @@ impl World {
                 let (slot, epoch) = self.creating.remove(pick % self.creating.len());
                 if self.pool.retry_due(slot, epoch) {
                     self.open.insert(slot);
-                    self.pool.created(slot, epoch, self.now);
+                    self.pool.created(slot, epoch, self.now, 0.0);
                 }
             }
             6 if !self.creating.is_empty() => {
@@ -285,4 +286,26 @@ proptest! {
         }
         prop_assert!(world.waiting.is_empty(), "a waiter was forgotten");
     }
+}
+
+#[test]
+fn beyond_the_limit_of_waiters_a_caller_is_refused() {
+    let mut pool = Pool::new(PoolConfig { max_connections: 1, max_waiting: 1, ..PoolConfig::default() });
+    assert_eq!(pool.acquire(0), Grant::Wait(1));
+    // The first is served by the connection being made and does not count.
+    assert_eq!(pool.acquire(0), Grant::Wait(2));
+    assert_eq!(pool.acquire(0), Grant::Refused);
+    assert_eq!(pool.stats().waiting, 2);
+}
+
+#[test]
+fn a_connection_at_the_end_of_its_lifetime_is_not_lent_again() {
+    let lifetime = Some(Duration::from_secs(10));
+    let mut pool = Pool::new(PoolConfig { min_connections: 1, max_lifetime: lifetime, ..PoolConfig::default() });
+    assert!(pool.top_up(Purpose::Initial) && pool.created(0, 0, 0, 1.0));
+    let seconds = |count: u64| count * 1_000_000_000;
+    // The jitter takes a tenth at most.
+    assert_eq!(pool.acquire(seconds(8)), Grant::Slot(0));
+    assert_eq!(pool.release(0, seconds(9)), Release::Commands);
+    assert_eq!((pool.stats().counters.expired, pool.stats().size), (1, 0));
 }

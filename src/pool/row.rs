@@ -122,6 +122,13 @@ impl Delivery {
         start
     }
 
+    /// A delivery of nothing but an error, described in JSON.
+    pub fn of_error(description: &str) -> Self {
+        let mut delivery = Self::default();
+        delivery.error(description);
+        delivery
+    }
+
     /// Adds an error, described in JSON.
     pub fn error(&mut self, description: &str) {
         self.header(1, 0, 0, description, -1.0);

@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::{Column, Statement};
 
-/// Statements kept on one connection; beyond, the least recently used is closed.
-const MAX_STATEMENTS: usize = 256;
 /// Shapes remembered by the process; beyond, it starts over with new numbers.
 const MAX_SHAPES: usize = 4096;
 
@@ -50,6 +48,13 @@ impl Prepared {
     pub fn new(text: &str, columns: &[Column], statement: Statement) -> Self {
         let shape = (!columns.is_empty()).then(|| shape_of(columns));
         Self { statement, shape, command: command(text) }
+    }
+
+    /// The types of the parameters and the columns, in JSON.
+    pub fn description(&self) -> String {
+        let parameters: Vec<_> = self.statement.params().iter().map(|kind| kind.oid()).collect();
+        let columns = self.shape.as_ref().map_or("[]", |shape| &shape.description);
+        format!("{{\"parameters\":{parameters:?},\"columns\":{columns}}}")
     }
 
     /// The row count of the completion tag, for commands whose tag has one.
@@ -97,13 +102,20 @@ fn shape_of(columns: &[Column]) -> Arc<Shape> {
 }
 
 /// The statements of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Statements {
+    /// Kept at most; beyond, the least recently used is closed.
+    capacity: usize,
     by_text: HashMap<String, (Arc<Prepared>, u64)>,
     uses: u64,
 }
 
 impl Statements {
+    /// None yet.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, by_text: HashMap::new(), uses: 0 }
+    }
+
     /// The statement of a text, if it is prepared.
     pub fn get(&mut self, text: &str) -> Option<Arc<Prepared>> {
         self.uses += 1;
@@ -114,7 +126,7 @@ impl Statements {
 
     /// Keeps a statement.
     pub fn insert(&mut self, text: &str, prepared: Arc<Prepared>) {
-        if self.by_text.len() >= MAX_STATEMENTS {
+        if self.by_text.len() >= self.capacity {
             let oldest = self.by_text.iter().min_by_key(|(_, (_, used))| *used).map(|(text, _)| text.clone());
             oldest.map(|text| self.by_text.remove(&text));
         }

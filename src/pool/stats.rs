@@ -19,6 +19,8 @@ pub struct Counters {
     pub closed: u64,
     /// Of these: idle for too long.
     pub reaped: u64,
+    /// Of these: at the end of their lifetime.
+    pub expired: u64,
     /// Waits that ended by their limit.
     pub timeouts: u64,
 }

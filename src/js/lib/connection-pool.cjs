@@ -3,7 +3,13 @@
 const { inspect } = require('node:util');
 const { native } = require('../addon.cjs');
 const { observed, queries } = require('../pool/observed.cjs');
-const { PgConnection, Server } = require('../pool/postgres.cjs');
+const { addressOf } = require('../pool/address.cjs');
+const { Lanes } = require('../pool/lanes.cjs');
+const { watchLeaks } = require('../pool/leaks.cjs');
+const { Listening } = require('../pool/listening.cjs');
+const { PgConnection, Server, checked, limitsOf, normalized } = require('../pool/postgres.cjs');
+const { settingsOf } = require('../pool/settings.cjs');
+const { transaction } = require('../pool/transaction.cjs');
 const engine = require('../pool/engine.cjs');
 
 const { NONE, NOTHING, STATE, acquireWith, fail, flush, giveBack, onConnection, perform, topUp, wait } = engine;
@@ -14,6 +20,8 @@ const OPTIONS = [
   'idleTimeout',
   'maxRetries',
   'validateAfterIdleMs',
+  'maxLifetimeMs',
+  'maxWaiting',
 ];
 const STATS = ['created', 'acquired', 'released', 'failures', 'activeCount'];
 const handles = new FinalizationRegistry((handle) => native.poolClose(handle));
@@ -22,7 +30,16 @@ function pick(object, names) {
   return Object.fromEntries(names.map((name) => [name, object[name]]));
 }
 
-function sourceOf(options) {
+/** A whole number or nothing, for options that only this face knows. */
+function countOf(options, name, most) {
+  const value = options[name];
+  if (!value) return 0;
+  if (typeof value === 'number' && value > 0 && value <= most) return value;
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  throw new RangeError(`option "${name}" must be a number from 1 to ${most}, got ${shown}`);
+}
+
+function sourceOf(options, hooked) {
   const { factory, connectionString, postgres } = options;
   if (factory != null) {
     const optional = (name) => factory[name] === undefined || typeof factory[name] === 'function';
@@ -35,14 +52,27 @@ function sourceOf(options) {
     if (typeof address !== 'string') throw new TypeError('option "connectionString" must be a string');
     return { source: 'postgres', address };
   }
+  const { PGHOST, PGDATABASE } = process.env;
+  // A subclass that makes its own connections may have these options for itself.
+  if (typeof options.host === 'string' && options.host !== '' && !hooked) return { source: 'postgres' };
+  if (postgres && (PGHOST || PGDATABASE)) return { source: 'postgres' };
   if (postgres) throw fail('noConnectionString');
   return { source: 'placeholder' };
+}
+
+/** `work`, on connections that have the method it needs. */
+function needing(work, method) {
+  return (conn) => {
+    if (typeof conn?.[method] !== 'function') throw fail('noQuery');
+    return work(conn);
+  };
 }
 
 class ConnectionPool {
   constructor(options = {}) {
     if (options === null || typeof options !== 'object') throw new TypeError('options must be an object');
-    const { source, factory, address } = sourceOf(options);
+    const hooked = this.createConnection !== ConnectionPool.prototype.createConnection;
+    const { source, factory, address } = sourceOf(options, hooked);
     const testable = source === 'postgres' || typeof factory?.test === 'function';
     const handle = native.poolOpen(options, testable);
     handles.register(this, handle);
@@ -74,11 +104,18 @@ class ConnectionPool {
       lastCreation: undefined,
       lastError: undefined,
       reaper: undefined,
+      failFast: options.failFast === true,
+      leaks: watchLeaks(countOf(options, 'leakThresholdMs', 2 ** 31 - 1)),
+      lanes: undefined,
+      listening: undefined,
       options: pick(native.poolStats(handle), OPTIONS),
     };
     state.lazy = state.options.validateAfterIdleMs === 0;
     Object.defineProperty(this, STATE, { value: state });
-    if (source === 'postgres') state.server = new Server(address, state.options.connectionTimeout);
+    if (source !== 'postgres') return;
+    state.server = new Server(addressOf(options, address), state.options.connectionTimeout, options.types);
+    const lanes = countOf(options, 'pipelineConnections', 100);
+    if (lanes > 0) state.lanes = new Lanes(lanes, () => this.acquire(), (conn) => this.release(conn));
   }
 
   initialize() {
@@ -92,6 +129,7 @@ class ConnectionPool {
 
   async acquire(options) {
     const state = this[STATE];
+    if (state.leaks !== undefined) return state.leaks.watch(() => acquireWith(this, options));
     if (!state.initialized || options !== undefined) return acquireWith(this, options);
     const { returned } = state;
     let slot;
@@ -114,6 +152,7 @@ class ConnectionPool {
     const { lastLent } = state;
     const slot = lastLent.conn === conn ? lastLent.slot : state.slots.get(conn);
     if (slot === undefined) return;
+    state.leaks?.forget(conn);
     if (state.returned !== NONE) flush(this);
     // Nobody waits for it and nothing depends on when it came back: the next borrow reports it.
     if (state.lazy && state.waiters.size === 0) state.returned = slot;
@@ -130,11 +169,26 @@ class ConnectionPool {
     }
   }
 
-  async query(text, params) {
-    const run = () => onConnection(this, (conn) => {
-      if (typeof conn.query !== 'function') throw fail('noQuery');
-      return conn.query(text, params);
-    });
+  async query(text, params, options) {
+    const { lanes, server } = this[STATE];
+    const own = options ?? (text !== null && typeof text === 'object' ? text : undefined);
+    const limits = limitsOf(own);
+    const run = () => {
+      if (lanes !== undefined && limits === undefined) {
+        const [sql, values] = normalized(text, params);
+        return lanes.query(sql, checked(sql, values), settingsOf(own, server.settings));
+      }
+      const start = limits?.timeoutMs === undefined ? 0 : performance.now();
+      const work = (conn) => {
+        if (typeof conn.query !== 'function') throw fail('noQuery');
+        if (own === undefined) return conn.query(text, params);
+        if (limits?.timeoutMs === undefined) return conn.query(text, params, own);
+        // The wait for the connection was a part of the time.
+        const timeoutMs = Math.max(1, limits.timeoutMs - (performance.now() - start));
+        return conn.query(text, params, { ...own, timeoutMs });
+      };
+      return onConnection(this, work, own);
+    };
     return queries.hasSubscribers ? observed(text, run) : run();
   }
 
@@ -149,6 +203,51 @@ class ConnectionPool {
       return results;
     });
     return queries.hasSubscribers ? observed('BATCH', run) : run();
+  }
+
+  /** Runs `fn` in a transaction: `{ isolation, readOnly, deferrable, retries }`. */
+  async transaction(fn, options) {
+    const run = () => transaction((work) => onConnection(this, needing(work, 'queryBatch')), fn, options);
+    return queries.hasSubscribers ? observed('BEGIN', run) : run();
+  }
+
+  /** The rows of a statement, one by one, read as they are wanted. */
+  async *stream(text, params, options) {
+    const conn = await this.acquire();
+    try {
+      yield* needing((it) => it.stream(text, params, options), 'stream')(conn);
+    } finally {
+      this.release(conn);
+    }
+  }
+
+  /** COPY … FROM STDIN, fed with strings or bytes; resolves with the number of rows. */
+  async copyFrom(text, source) {
+    return this.withConnection(needing((conn) => conn.copyFrom(text, source), 'copyFrom'));
+  }
+
+  /** COPY … TO STDOUT, as buffers. */
+  async *copyTo(text) {
+    const conn = await this.acquire();
+    try {
+      yield* needing((it) => it.copyTo(text), 'copyTo')(conn);
+    } finally {
+      this.release(conn);
+    }
+  }
+
+  /** Looks at a statement now, to run it later: `{ text, parameters, fields, query(params, options) }`. */
+  async prepare(text) {
+    const described = await onConnection(this, needing((conn) => conn.describe(text), 'describe'));
+    return { text, ...described, query: (params, options) => this.query(text, params, options) };
+  }
+
+  /** Calls back for each notification of a channel, over a connection of its own: `{ channel, unlisten() }`. */
+  async listen(channel, callback, options) {
+    const state = this[STATE];
+    if (state.server === undefined) throw fail('noQuery');
+    state.listening ??= new Listening(state.server);
+    return state.listening.add(channel, callback, options);
   }
 
   async healthCheck() {

@@ -24,15 +24,145 @@ export interface ConnectionPoolOptions<C = unknown> {
    * @default 500 with PostgreSQL or a factory that has `test`, else never
    */
   validateAfterIdleMs?: number;
+  /**
+   * A connection older than this many milliseconds, less up to a tenth that is rolled for each, is closed as soon as
+   * nobody has it. @default 1800000 with PostgreSQL or a factory that has `test`, else never
+   */
+  maxLifetimeMs?: number;
+  /** Callers that may wait for others to release; more are refused with `ERR_TOOLOO_QUEUE_FULL`. @default unlimited */
+  maxWaiting?: number;
+  /** Warn, with the place of the `acquire`, of a connection held for longer than this. @default 0, never */
+  leakThresholdMs?: number;
+  /** `initialize()` rejects when the first connections cannot be made. @default false */
+  failFast?: boolean;
   /** The caller's own connections. An overridden `createConnection` comes first. */
   factory?: ConnectionFactory<C>;
   /**
    * A PostgreSQL server: `postgres://user:password@host:port/database?sslmode=…` or `key=value` pairs. `sslmode`:
-   * `disable`, `prefer` (the default), `require`, `verify-ca`, `verify-full`.
+   * `disable`, `prefer` (the default), `require`, `verify-ca`, `verify-full`; with `sslrootcert`. Several hosts are
+   * tried in their order. What it leaves open, the options below say, then the environment's `PG*`.
    */
   connectionString?: string;
+  /** One host, or several with commas; a path is a Unix socket's folder. Enough to make it a PostgreSQL pool. */
+  host?: string;
+  /** One port, or one for each host with commas. @default 5432 */
+  port?: number | string;
+  user?: string;
+  password?: string;
+  database?: string;
+  /** `true` is `verify-full`, `false` is `disable`; a mode of libpq; or the authorities' certificates. */
+  ssl?: boolean | string | { rejectUnauthorized?: boolean; ca?: string | Buffer | (string | Buffer)[] };
+  /** Shown by the server in `pg_stat_activity`. */
+  applicationName?: string;
+  /** Statements that run longer than this many milliseconds are ended by the server. @default 0, never */
+  statementTimeoutMs?: number;
+  /** A silent connection is probed by the system after this many milliseconds, and given up after twice as many. @default 30000 */
+  keepaliveMs?: number;
+  /** What kind of server is wanted. @default 'any' */
+  targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby';
+  /** Statements kept prepared on each connection. @default 100 */
+  statementCacheSize?: number;
+  /**
+   * Send `pool.query` pipelined over this many connections of the pool: queries do not wait for the answers before
+   * them. Not for pools behind PgBouncer's transaction mode. @default 0, each query has a connection to itself
+   */
+  pipelineConnections?: number;
+  /** How values reach JavaScript that have more than one likeness. */
+  types?: ValueTypes;
   /** Take the connection string from the environment variable `DATABASE_URL`. @default false */
   postgres?: boolean;
+}
+
+/** How values reach JavaScript that have more than one likeness. */
+export interface ValueTypes {
+  /** @default 'string' */
+  int8?: 'string' | 'number' | 'bigint';
+  /** @default 'string' */
+  numeric?: 'string' | 'number';
+  /** @default 'date', midnight in the local time zone */
+  date?: 'date' | 'string';
+}
+
+export interface QueryOptions {
+  /** Gives the query up: it is cancelled at the server. */
+  signal?: AbortSignal;
+  /** Limit of the query, the wait for a connection included, in milliseconds. @default none */
+  timeoutMs?: number;
+  /** Rows as objects or as arrays. @default 'object' */
+  rowMode?: 'object' | 'array';
+  /** Over those of the pool. */
+  types?: ValueTypes;
+}
+
+export interface StreamOptions {
+  /** Rows that travel together. @default 1000 */
+  batchSize?: number;
+  /** Ends the stream. */
+  signal?: AbortSignal;
+  rowMode?: 'object' | 'array';
+  types?: ValueTypes;
+}
+
+export interface TransactionOptions {
+  /** @default the server's, usually read committed */
+  isolation?: 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable';
+  /** @default false */
+  readOnly?: boolean;
+  /** @default false */
+  deferrable?: boolean;
+  /** How often the whole function is run again after a serialization failure or a deadlock. @default 0 */
+  retries?: number;
+}
+
+/** What COPY … FROM STDIN is fed with. */
+export type CopySource = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+
+/** What works the same on a pool, on a connection and in a transaction. */
+export interface Queryable {
+  /** Runs one statement. */
+  query<R = Record<string, unknown>>(
+    text: string | Statement,
+    params?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<QueryResult<R>>;
+  /** Runs independent statements in one round trip; an outcome for each. */
+  queryBatch<R = Record<string, unknown>>(statements: Iterable<string | Statement>): Promise<Settled<R>[]>;
+  /** The rows of a statement, read from the socket as they are wanted. Leaving the loop cancels the statement. */
+  stream<R = Record<string, unknown>>(
+    text: string | Statement,
+    params?: readonly unknown[],
+    options?: StreamOptions,
+  ): AsyncGenerator<R, void, undefined>;
+  /** COPY … FROM STDIN; the number of rows. When the source fails, nothing is copied. */
+  copyFrom(text: string, source: CopySource): Promise<number>;
+  /** COPY … TO STDOUT, in pieces. */
+  copyTo(text: string): AsyncGenerator<Buffer, void, undefined>;
+}
+
+/** What the function of a transaction gets; of no use when the transaction has ended. */
+export interface Transaction extends Queryable {
+  /** A part that can fail alone: a savepoint. */
+  transaction<T>(fn: (inner: Transaction) => T | Promise<T>): Promise<T>;
+}
+
+export interface Notification {
+  channel: string;
+  payload: string;
+  /** The server process that sent it. */
+  processId: number;
+}
+
+export interface ListenOptions {
+  /** Called when the connection was lost and is there again: notifications in between were not heard. */
+  onReconnect?: (event: { channel: string; mayHaveMissed: true }) => void;
+}
+
+export interface PreparedStatement {
+  readonly text: string;
+  /** OIDs of the parameters' types. */
+  readonly parameters: readonly number[];
+  readonly fields: readonly QueryField[];
+  query<R = Record<string, unknown>>(params?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<R>>;
 }
 
 export interface AcquireOptions {
@@ -100,11 +230,7 @@ export type Settled<R = Record<string, unknown>> =
   | { value?: undefined; error: Error };
 
 /** A connection of a PostgreSQL pool. */
-export interface PgConnection {
-  /** Runs one statement. Statements of one connection run in the order of the calls. */
-  query<R = Record<string, unknown>>(text: string | Statement, params?: readonly unknown[]): Promise<QueryResult<R>>;
-  /** As `ConnectionPool.queryBatch`, on this connection. */
-  queryBatch<R = Record<string, unknown>>(statements: Iterable<string | Statement>): Promise<Settled<R>[]>;
+export interface PgConnection extends Queryable {
   /** Whether the server answers within `timeoutMs`. */
   isAlive(timeoutMs: number): Promise<boolean>;
   /** The connection broke; the pool replaces it when it is released. */
@@ -141,6 +267,8 @@ export interface PoolStats extends PoolCounters {
   closed: number;
   /** Of these, closed for being idle. */
   reaped: number;
+  /** Of these, closed at the end of their lifetime. */
+  expired: number;
   /** Waits that ended by their limit. */
   timeouts: number;
 }
@@ -156,7 +284,7 @@ export interface HealthCheck {
  * A pool of connections from one of three sources, in this order: overridden hooks, `factory`, a PostgreSQL
  * `connectionString`. With none of them connections are plain objects `{ id }`.
  */
-export declare class ConnectionPool<C = any> {
+export declare class ConnectionPool<C = any> implements Queryable {
   constructor(options?: ConnectionPoolOptions<C>);
 
   minConnections: number;
@@ -165,6 +293,9 @@ export declare class ConnectionPool<C = any> {
   idleTimeout: number;
   maxRetries: number;
   validateAfterIdleMs: number;
+  maxLifetimeMs: number;
+  /** 0: unlimited. */
+  maxWaiting: number;
   initialized: boolean;
   /** A snapshot of the connections. */
   readonly connections: { conn: C; acquired: boolean; createdAt: number }[];
@@ -183,7 +314,31 @@ export declare class ConnectionPool<C = any> {
   /** Lends a connection for the time of `fn`, and resolves with what `fn` does. */
   withConnection<T>(fn: (connection: C) => T | Promise<T>): Promise<T>;
   /** Runs one statement on a connection of the pool. */
-  query<R = Record<string, unknown>>(text: string | Statement, params?: readonly unknown[]): Promise<QueryResult<R>>;
+  query<R = Record<string, unknown>>(
+    text: string | Statement,
+    params?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<QueryResult<R>>;
+  /** Runs `fn` between BEGIN and COMMIT, or ROLLBACK when it fails. */
+  transaction<T>(fn: (transaction: Transaction) => T | Promise<T>, options?: TransactionOptions): Promise<T>;
+  stream<R = Record<string, unknown>>(
+    text: string | Statement,
+    params?: readonly unknown[],
+    options?: StreamOptions,
+  ): AsyncGenerator<R, void, undefined>;
+  copyFrom(text: string, source: CopySource): Promise<number>;
+  copyTo(text: string): AsyncGenerator<Buffer, void, undefined>;
+  /** Looks at a statement now, to run it later. */
+  prepare(text: string): Promise<PreparedStatement>;
+  /**
+   * Listens to a channel over a connection beside the pool's, which keeps no process alive, until `unlisten` or the
+   * pool's `drain`.
+   */
+  listen(
+    channel: string,
+    callback: (notification: Notification) => void,
+    options?: ListenOptions,
+  ): Promise<{ channel: string; unlisten(): Promise<void> }>;
   /**
    * Runs independent statements on one connection in one round trip, and resolves with an outcome for each, in order.
    * A failed statement does not affect the others.

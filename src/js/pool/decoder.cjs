@@ -5,6 +5,7 @@
 const vm = require('node:vm');
 const values = require('./values.cjs');
 const { native } = require('../addon.cjs');
+const { DEFAULT } = require('./settings.cjs');
 
 const HEADER = 8;
 const ARENA_BYTES = 256 * 1024;
@@ -41,7 +42,16 @@ function expression(column, index, word, double, json) {
   return `${nothing} ? null : ${letter in values.OF_TEXT ? `ofText.${letter}(${read})` : read}`;
 }
 
-function compile(columns) {
+/** What a caller's `types` make of a column that is read otherwise by default; see `settings.cjs`. */
+function converted(column, read, types) {
+  if (column.type === 20 && types.int8 === 'bigint') return `(${read.replace(/ : (.*)$/, ' : BigInt($1)')})`;
+  if (column.type === 20 && types.int8 === 'number') return `(${read.replace(/ : (.*)$/, ' : Number($1)')})`;
+  if (column.type === 1700 && types.numeric === 'number') return `(${read.replace(/ : (.*)$/, ' : Number($1)')})`;
+  if (column.type === 1082 && types.date === 'string') return `(${read.replace('localTime(', 'dateText(')})`;
+  return read;
+}
+
+function compile(columns, { array, types }) {
   const mask = columns.filter(({ letter }) => isDouble(letter)).length * 2;
   let doubleAt = 0;
   let wordAt = mask + Math.ceil(columns.length / 32);
@@ -51,21 +61,21 @@ function compile(columns) {
     if (isJson(column.letter)) place = expression(column, index, '', '', json++);
     else if (isDouble(column.letter)) place = expression(column, index, '', `doubles[(at >> 1) + ${doubleAt++}]`);
     else place = expression(column, index, `words[at + ${wordAt++}]`, '');
-    return `[${JSON.stringify(column.name)}]: ${place.replaceAll('MASK', mask)}`;
+    const value = converted(column, place.replaceAll('MASK', mask), types);
+    return array ? value : `[${JSON.stringify(column.name)}]: ${value}`;
   });
+  const row = array ? `[${members.join(', ')}]` : `{ ${members.join(', ')} }`;
   const stride = wordAt + (wordAt % 2);
   const body = `
     const rows = new Array(count);
-    for (let row = 0; row < count; row += 1, at += ${stride}) rows[row] = { ${members.join(', ')} };
+    for (let row = 0; row < count; row += 1, at += ${stride}) rows[row] = ${row};
     return rows;`;
-  const names = ['words', 'doubles', 'at', 'count', 'text', 'cut', 'json', 'hex', 'moment', 'localTime', 'ofText'];
+  const names = ['words', 'doubles', 'at', 'count', 'text', 'cut', 'json', 'hex', 'moment', 'localTime', 'ofText', 'dateText'];
   return { stride, read: vm.compileFunction(body, names, { filename: 'tooloo-native:row' }) };
 }
 
-function shapeOf(id) {
-  let shape = shapes.get(id);
-  if (shape !== undefined) return shape;
-  const columns = JSON.parse(native.pgShape(id));
+/** Columns as `pg` describes them. */
+function fieldsOf(columns) {
   const fields = columns.map(({ name, table, column, type, modifier }) =>
     Object.freeze({
       name,
@@ -76,8 +86,32 @@ function shapeOf(id) {
       format: 'text',
     }),
   );
-  const jsonLetters = columns.filter(({ letter }) => isJson(letter)).map(({ letter }) => letter);
-  shape = { fields: Object.freeze(fields), jsonLetters, ...compile(columns) };
+  return Object.freeze(fields);
+}
+
+function readerOf(shape, settings) {
+  let reader = shape.readers.get(settings.key);
+  if (reader === undefined) {
+    reader = compile(shape.columns, settings);
+    shape.readers.set(settings.key, reader);
+  }
+  return reader;
+}
+
+/** What is made of an array column's parsed JSON. */
+function ofJson({ letter, type }, { types }) {
+  if (type === 1016 && types.int8 === 'bigint') return values.deep(BigInt);
+  if (type === 1016 && types.int8 === 'number') return values.deep(Number);
+  if (type === 1182 && types.date === 'string') return values.deep((value) => values.dateText(Number(value)));
+  return values.OF_JSON[letter];
+}
+
+function shapeOf(id) {
+  let shape = shapes.get(id);
+  if (shape !== undefined) return shape;
+  const columns = JSON.parse(native.pgShape(id));
+  const jsonColumns = columns.filter(({ letter }) => isJson(letter));
+  shape = { columns, fields: fieldsOf(columns), jsonColumns, readers: new Map() };
   if (shapes.size >= MAX_SHAPES) shapes.clear();
   shapes.set(id, shape);
   return shape;
@@ -90,9 +124,9 @@ function errorOf(description) {
 
 /**
  * All results of a delivery, in order: `{ value }` or `{ error }`. To be called at once, before the next delivery
- * uses the arena.
+ * uses the arena. `settings` say how rows are read, for all or, as a function, for each result.
  */
-function decode(delivery, expected) {
+function decode(delivery, expected, settings = DEFAULT) {
   const own = typeof delivery !== 'string';
   const text = own ? delivery[0] : delivery;
   const words = own ? new Int32Array(delivery[1]) : arenaWords;
@@ -117,19 +151,21 @@ function decode(delivery, expected) {
     const value = { command, rowCount: rowCount < 0 ? null : rowCount, rows: [], fields: [] };
     if (id !== 0) {
       const shape = shapeOf(id >>> 0);
-      const { jsonLetters } = shape;
-      const json = new Array(jsonLetters.length);
+      const { jsonColumns } = shape;
+      const how = typeof settings === 'function' ? settings(index) : settings;
+      const json = new Array(jsonColumns.length);
       let jsonCut = cut + textLength;
       for (let column = 0; column < json.length; column += 1) {
         const parsed = JSON.parse(text.substring(jsonCut, (jsonCut += words[at + column])));
-        const read = values.OF_JSON[jsonLetters[column]];
+        const read = ofJson(jsonColumns[column], how);
         json[column] = read === undefined ? parsed : parsed.map(read);
       }
       at += json.length + (json.length % 2);
-      const { hex, moment, localTime, OF_TEXT } = values;
+      const { hex, moment, localTime, OF_TEXT, dateText } = values;
+      const reader = readerOf(shape, how);
       value.fields = shape.fields;
-      value.rows = shape.read(words, doubles, at, count, text, cut, json, hex, moment, localTime, OF_TEXT);
-      at += count * shape.stride;
+      value.rows = reader.read(words, doubles, at, count, text, cut, json, hex, moment, localTime, OF_TEXT, dateText);
+      at += count * reader.stride;
       cut = jsonCut;
     }
     results[index] = { value };
@@ -139,3 +175,4 @@ function decode(delivery, expected) {
 
 exports.decode = decode;
 exports.errorOf = errorOf;
+exports.fieldsOf = fieldsOf;

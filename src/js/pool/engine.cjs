@@ -2,7 +2,7 @@
 // What a pool does for its state machine: make, test, close and hand over connections, and keep its promises.
 // The state lies under `STATE` on the pool; hooks are called through the pool, so that overriding them takes effect.
 const { native } = require('../addon.cjs');
-const { PgConnection } = require('./postgres.cjs');
+const { PgConnection, limitsOf } = require('./postgres.cjs');
 const { interruptible, onAbort, within } = require('./waiting.cjs');
 
 const STATE = Symbol('state');
@@ -149,6 +149,8 @@ function reap(pool) {
     if (alive !== undefined) reap(alive);
   }, delay);
   state.reaper.unref?.();
+  // What came to the end of its lifetime is replaced.
+  while (state.initialized && topUp(pool, true) !== undefined);
 }
 
 /** Has one connection made if there are fewer than the minimum; resolves with its error. */
@@ -161,10 +163,15 @@ function topUp(pool, again) {
 
 async function fill(pool) {
   for (;;) {
+    if (pool[STATE].draining !== undefined) return;
     const creation = topUp(pool, false);
     if (creation === undefined) break;
     // The next borrow tries again, and tells its caller.
-    if ((await creation) !== undefined) return;
+    const failure = await creation;
+    if (failure !== undefined) {
+      if (pool[STATE].failFast) throw createFailed(failure);
+      return;
+    }
   }
   pool[STATE].initialized = true;
 }
@@ -172,6 +179,10 @@ async function fill(pool) {
 /** The connection for a waiter's number, within `ms`. */
 async function wait(pool, number, ms, signal) {
   const state = pool[STATE];
+  if (number === Infinity) {
+    perform(pool);
+    throw fail('tooManyWaiting');
+  }
   let forget;
   let item;
   try {
@@ -220,6 +231,16 @@ async function acquireWith(pool, options) {
 
 function giveBack(pool, conn, slot) {
   const { source, handle } = pool[STATE];
+  if (source === 'postgres' && conn.ending !== undefined) {
+    // An abandoned statement still runs: until it has ended, nobody else gets the connection.
+    if (conn.returning) return;
+    conn.returning = true;
+    conn.ending.then(() => {
+      conn.returning = false;
+      giveBack(pool, conn, slot);
+    });
+    return;
+  }
   const lost = source === 'postgres' && conn instanceof PgConnection && conn.lost;
   const released = lost ? native.poolDiscard(handle, slot) : native.poolRelease(handle, slot);
   if (released === 1) perform(pool);
@@ -246,10 +267,14 @@ function releaseTwin(pool, conn, known) {
   }
 }
 
-/** Runs `work` on a connection; once more on another one, when nothing was sent because this one was closed. */
-async function onConnection(pool, work) {
+/**
+ * Runs `work` on a connection; once more on another one, when nothing was sent because this one was closed. `options`
+ * may limit the wait.
+ */
+async function onConnection(pool, work, options) {
+  const limits = limitsOf(options);
   for (let attempt = 0; ; attempt += 1) {
-    const conn = await pool.acquire();
+    const conn = await (limits === undefined ? pool.acquire() : pool.acquire(limits));
     try {
       return await work(conn);
     } catch (error) {
@@ -280,6 +305,8 @@ async function drain(pool, options) {
   const ms = native.poolWait(state.handle, options);
   const { lazy } = state;
   flush(pool);
+  state.listening?.close();
+  state.listening = undefined;
   state.lazy = false;
   state.initialized = false;
   // Nobody waits for these any more.

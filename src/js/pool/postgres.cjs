@@ -1,21 +1,28 @@
 'use strict';
 // PostgreSQL connections as JavaScript sees them.
 const { native, request } = require('../addon.cjs');
-const { decode, errorOf } = require('./decoder.cjs');
+const { decode, errorOf, fieldsOf } = require('./decoder.cjs');
 const { prepareAll } = require('./parameters.cjs');
+const { DEFAULT, settings, settingsOf, typesOf } = require('./settings.cjs');
+const { copyFrom, copyTo, stream } = require('./streams.cjs');
+const { onAbort } = require('./waiting.cjs');
 
-const SERVER = Symbol('server');
-const NUMBER = Symbol('number');
 const NONE = Object.freeze([]);
 
-const fail = (name, detail = '') => native.poolError(name, detail);
+function fail(name, cause = undefined) {
+  const error = native.poolError(name, '');
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+  return error;
+}
 
 const servers = new FinalizationRegistry((handle) => native.pgClose(handle));
 
-/** One server. Closing the last connection's owner closes the connections. */
+/** The servers of an address. Closing the last connection's owner closes the connections. */
 class Server {
-  constructor(connectionString, timeout) {
-    const handle = native.pgOpen(connectionString, timeout);
+  constructor(address, timeout, types) {
+    this.settings = types == null ? DEFAULT : settings(false, typesOf(types));
+    this.timeout = timeout;
+    const handle = native.pgOpen(address, timeout);
     Object.defineProperty(this, 'handle', { value: handle });
     servers.register(this, handle);
   }
@@ -34,47 +41,130 @@ function checked(text, values) {
   return prepareAll(values);
 }
 
-/** Takes `(text, params)`, or `pg`'s `({ text, values })`. */
-function normalized(text, params) {
-  if (text !== null && typeof text === 'object') return [text.text, params ?? text.values ?? text.params];
-  return [text, params];
+/** Takes `(text, params, options)`, or `pg`'s `({ text, values, rowMode, … })`. */
+function normalized(text, params, options) {
+  if (text === null || typeof text !== 'object') return [text, params, options];
+  return [text.text, params ?? text.values ?? text.params, options ?? text];
+}
+
+/** The limits of a query, checked: `{ signal, timeoutMs }`; `undefined` when there are none. */
+function limitsOf(options) {
+  if (options === undefined || options === null) return undefined;
+  const { signal, timeoutMs } = options;
+  if (signal == null && timeoutMs == null) return undefined;
+  if (signal != null && typeof signal.addEventListener !== 'function') {
+    throw new TypeError('option "signal" must be an AbortSignal');
+  }
+  if (timeoutMs != null && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
+    const shown = typeof timeoutMs === 'string' ? JSON.stringify(timeoutMs) : String(timeoutMs);
+    throw new RangeError(`option "timeoutMs" must be a positive number of milliseconds, got ${shown}`);
+  }
+  return { signal: signal ?? undefined, timeoutMs: timeoutMs == null ? undefined : Math.min(timeoutMs, 2 ** 31 - 1) };
 }
 
 /**
  * Sends statements on a connection; resolves with `{ value }` or `{ error }` for each of them. Never rejects for a
- * failed statement.
+ * failed statement. `delivered` is called when native code has done with it.
  */
-function send(connection, count, start) {
+function send(connection, count, start, how, delivered = () => {}) {
   return new Promise((resolve, reject) => {
     // The arena is shared, so results are decoded on delivery, before the next one arrives.
     const settle = (delivery) => {
-      const results = decode(delivery, count);
+      delivered();
+      const results = decode(delivery, count, how);
       for (const { error } of results) if (error?.lost === true) connection.lost = true;
       return results;
     };
-    request.decoding(start, settle, resolve, reject);
+    request.decoding(start, settle, resolve, (error) => {
+      delivered();
+      connection.lost = true;
+      reject(error);
+    });
   });
 }
 
 /** A connection of a PostgreSQL pool. */
 class PgConnection {
+  /** The pool's server, and the connection's number there. */
+  #server;
+  #number;
+
   constructor(server, number) {
+    this.#server = server;
+    this.#number = number;
     Object.defineProperties(this, {
-      [SERVER]: { value: server },
-      [NUMBER]: { value: number },
+      /** Whether it is of no further use. */
       lost: { value: false, writable: true },
+      /** What is over before the connection may go to the next holder: the end of an abandoned statement. */
+      ending: { value: undefined, writable: true },
+      /** Whether a stream or a copy has the connection to itself. */
+      taken: { value: false, writable: true },
     });
   }
 
-  /** Runs one statement: `{ rows, rowCount, fields, command }`. Statements run in the order of the calls. */
-  async query(text, params) {
-    const [sql, values] = normalized(text, params);
+  /** The numbers by which native code knows it. */
+  get [Symbol.for('tooloo-native.connection')]() {
+    return [this.#server.handle, this.#number];
+  }
+
+  get settings() {
+    return this.#server.settings;
+  }
+
+  /**
+   * Runs one statement: `{ rows, rowCount, fields, command }`. Statements run in the order of the calls. When the
+   * signal fires or the time is up, the statement is cancelled at the server.
+   */
+  async query(text, params, options) {
+    const [sql, values, own] = normalized(text, params, options);
     const parameters = checked(sql, values);
-    const [{ value, error }] = await send(this, 1, (number) =>
-      native.pgQuery(this[SERVER].handle, this[NUMBER], number, sql, parameters),
-    );
+    const how = own == null ? this.#server.settings : settingsOf(own, this.#server.settings);
+    const limits = own == null ? undefined : limitsOf(own);
+    if (this.taken) throw fail('busy');
+    const { handle } = this.#server;
+    const [{ value, error }] = limits === undefined
+      ? await send(this, 1, (number) => native.pgQuery(handle, this.#number, number, sql, parameters), how)
+      : await this.#within(limits, sql, parameters, how);
     if (error !== undefined) throw error;
     return value;
+  }
+
+  #within({ signal, timeoutMs }, sql, parameters, how) {
+    const { handle } = this.#server;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(fail('queryAborted', signal.reason));
+        return;
+      }
+      let current;
+      let timer;
+      let forget = () => {};
+      const over = () => {
+        current = undefined;
+        clearTimeout(timer);
+        forget();
+      };
+      const start = (number) => {
+        current = number;
+        native.pgQueryUntil(handle, this.#number, number, sql, parameters);
+      };
+      const outcome = send(this, 1, start, how, over);
+      const giveUp = (why, cause) => {
+        if (current === undefined) return;
+        native.pgAbandon(current);
+        const ending = outcome.then(
+          () => {},
+          () => {},
+        ).then(() => {
+          if (this.ending === ending) this.ending = undefined;
+        });
+        this.ending = ending;
+        reject(fail(why, cause));
+      };
+      outcome.then(resolve, reject);
+      if (timeoutMs !== undefined) timer = setTimeout(giveUp, timeoutMs, 'queryTimeout');
+      forget = onAbort(signal, () => giveUp('queryAborted', signal.reason));
+    });
   }
 
   /** Runs independent statements in one round trip: `{ value }` or `{ error }` for each, in order. */
@@ -84,6 +174,7 @@ class PgConnection {
     const parameters = [];
     const results = [];
     const places = [];
+    if (this.taken) throw fail('busy');
     for (const statement of statements) {
       try {
         const [sql, values] = typeof statement === 'string' ? [statement] : normalized(statement);
@@ -98,25 +189,54 @@ class PgConnection {
       }
     }
     if (texts.length === 0) return results;
-    const answers = await send(this, texts.length, (number) =>
-      native.pgBatch(this[SERVER].handle, this[NUMBER], number, texts, Int32Array.from(counts), parameters),
-    );
+    const start = (number) =>
+      native.pgBatch(this.#server.handle, this.#number, number, texts, Int32Array.from(counts), parameters);
+    const answers = await send(this, texts.length, start, this.#server.settings);
     answers.forEach((answer, index) => {
       results[places[index]] = answer;
     });
     return results;
   }
 
+  /** Prepares a statement: the types of its parameters, and its columns. */
+  async describe(text) {
+    if (typeof text !== 'string') throw fail('badText');
+    if (this.taken) throw fail('busy');
+    const described = await request((number) => native.pgDescribe(this.#server.handle, this.#number, number, text));
+    if (typeof described !== 'string') throw errorOf(described[0]);
+    const { parameters, columns } = JSON.parse(described);
+    return { parameters, fields: fieldsOf(columns) };
+  }
+
+  /** The rows of a statement, a batch at a time read from the socket. */
+  stream(text, params, options) {
+    const [sql, values, own] = normalized(text, params, options);
+    return stream(this, sql, checked(sql, values), own ?? {}, settingsOf(own ?? undefined, this.#server.settings));
+  }
+
+  /** COPY … FROM STDIN, fed with strings or bytes; resolves with the number of rows. */
+  copyFrom(text, source) {
+    return copyFrom(this, text, source);
+  }
+
+  /** COPY … TO STDOUT, as buffers. */
+  copyTo(text) {
+    return copyTo(this, text);
+  }
+
   /** Whether the server answers within `timeoutMs`. */
   isAlive(timeoutMs) {
-    return request((number) => native.pgIsAlive(this[SERVER].handle, this[NUMBER], number, timeoutMs));
+    return request((number) => native.pgIsAlive(this.#server.handle, this.#number, number, timeoutMs));
   }
 
   /** Ends the connection, after the statements under way. */
   close() {
-    native.pgDisconnect(this[SERVER].handle, this[NUMBER]);
+    native.pgDisconnect(this.#server.handle, this.#number);
   }
 }
 
 exports.PgConnection = PgConnection;
 exports.Server = Server;
+exports.checked = checked;
+exports.limitsOf = limitsOf;
+exports.normalized = normalized;

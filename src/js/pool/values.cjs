@@ -120,6 +120,16 @@ function deep(read) {
   };
 }
 
+/** The server's text of a date, from milliseconds that spell its digits in UTC. */
+function dateText(digits) {
+  if (Math.abs(digits) === Infinity) return digits < 0 ? '-infinity' : 'infinity';
+  const date = new Date(digits);
+  const year = date.getUTCFullYear();
+  const two = (number) => String(number).padStart(2, '0');
+  const shown = String(year > 0 ? year : 1 - year).padStart(4, '0');
+  return `${shown}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}${year > 0 ? '' : ' BC'}`;
+}
+
 const hex = (text) => Buffer.from(text, 'hex');
 const same = (text) => text;
 
@@ -141,6 +151,8 @@ exports.OF_JSON = {
   jx: deep(hex),
 };
 
+exports.dateText = dateText;
+exports.deep = deep;
 exports.hex = hex;
 exports.localTime = localTime;
 exports.moment = moment;

@@ -1,6 +1,7 @@
 //! The raw functions of this room. A slot or waiter number goes out as a number; the rest waits as commands.
 
 mod postgres;
+mod wide;
 
 use super::config::PoolConfig;
 use super::error::PoolError;
@@ -128,7 +129,7 @@ fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `poolAcquire(handle)` → slot, or minus the waiter's number
+/// `poolAcquire(handle)` → slot, or minus the waiter's number, or minus infinity when too many wait
 fn acquire<'s>(call: &Call<'s>) -> Answer<'s> {
     let grant = with(call, |pool, _| Ok(pool.acquire(time_of(pool))))?;
     granted(call, grant)
@@ -138,6 +139,7 @@ fn granted<'s>(call: &Call<'s>, grant: Grant) -> Answer<'s> {
     Ok(match grant {
         Grant::Slot(slot) => call.uint(slot),
         Grant::Wait(waiter) => call.number(-(waiter as f64)),
+        Grant::Refused => call.number(f64::NEG_INFINITY),
     })
 }
 
@@ -179,17 +181,21 @@ fn next<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.int(kind))
 }
 
+/// From 0 to 1.
+fn random() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX)
+}
+
 /// `poolCreated(handle, slot, epoch)` → whether the connection is wanted
 fn created<'s>(call: &Call<'s>) -> Answer<'s> {
-    let wanted = with(call, |pool, call| Ok(pool.created(call.uint_at(1)?, call.uint_at(2)?, now())))?;
+    let wanted = with(call, |pool, call| Ok(pool.created(call.uint_at(1)?, call.uint_at(2)?, now(), random())))?;
     Ok(call.boolean(wanted))
 }
 
 /// `poolCreateFailed(handle, slot, epoch, retryable)` → wait in ms before the next attempt, -1 given up, -2 stale
 fn create_failed<'s>(call: &Call<'s>) -> Answer<'s> {
-    let random = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
     let after = with(call, |pool, call| {
-        Ok(pool.create_failed(call.uint_at(1)?, call.uint_at(2)?, call.boolean_at(3)?, random))
+        Ok(pool.create_failed(call.uint_at(1)?, call.uint_at(2)?, call.boolean_at(3)?, random()))
     })?;
     Ok(call.number(match after {
         AfterFailure::Retry(delay) => timer(delay),
@@ -217,13 +223,16 @@ fn stats<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("retries", counters.retries as f64)
         .number("closed", counters.closed as f64)
         .number("reaped", counters.reaped as f64)
+        .number("expired", counters.expired as f64)
         .number("timeouts", counters.timeouts as f64)
         .number("minConnections", config.min_connections as f64)
         .number("maxConnections", config.max_connections as f64)
         .number("connectionTimeout", timer(config.connection_timeout))
         .number("idleTimeout", timer(config.idle_timeout))
         .number("maxRetries", f64::from(config.max_retries))
-        .number("validateAfterIdleMs", config.validate_after_idle.map_or(0.0, timer));
+        .number("validateAfterIdleMs", config.validate_after_idle.map_or(0.0, timer))
+        .number("maxLifetimeMs", config.max_lifetime.map_or(0.0, timer))
+        .number("maxWaiting", if config.max_waiting == usize::MAX { 0.0 } else { config.max_waiting as f64 });
     Ok(object.value())
 }
 
@@ -241,6 +250,12 @@ fn error<'s>(call: &Call<'s>) -> Answer<'s> {
         "badFactory" => PoolError::BadFactory,
         "badParameters" => PoolError::BadParameters,
         "badText" => PoolError::BadText,
+        "queryAborted" => PoolError::QueryAborted,
+        "queryTimeout" => PoolError::QueryTimeout,
+        "tooManyWaiting" => PoolError::TooManyWaiting,
+        "busy" => PoolError::Busy,
+        "transactionOver" => PoolError::TransactionOver,
+        "rolledBack" => PoolError::RolledBack,
         "closed" => PoolError::ConnectionClosed,
         _ => return Err(Failure::internal("no such error")),
     };

@@ -3,17 +3,22 @@
 use crate::binding::queue::Ticket;
 use crate::binding::raw::{Answer, Call, Exports, Failure, Item, Scope, Shared, on_env_close};
 use crate::binding::table::{HandleTable, Handles, handles};
+use crate::pool::address::Address;
+use crate::pool::connection::{Abandon, Connection, Request};
 use crate::pool::error::PoolError;
-use crate::pool::manager::{Connection, Postgres, Request};
+use crate::pool::manager::Postgres;
 use crate::pool::parameter::Parameter;
 use crate::pool::row::{Delivery, Shape};
 use crate::runtime;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 thread_local! {
     static SERVERS: Handles<Arc<Postgres>> = const { handles() };
+    /// The statements that their callers may give up, by request number.
+    static ABANDONABLE: RefCell<HashMap<u32, Arc<Abandon>>> = RefCell::new(HashMap::new());
     static ARENA: RefCell<Option<Shared<i32>>> = const { RefCell::new(None) };
     /// The shapes of the delivery that JavaScript decodes at the moment.
     static SHAPES: RefCell<Vec<Arc<Shape>>> = const { RefCell::new(Vec::new()) };
@@ -38,26 +43,36 @@ pub(super) fn register(exports: Exports<'_>) {
         })
         .function("pgIsAlive", is_alive)
         .function("pgQuery", query)
-        .function("pgBatch", batch);
+        .function("pgQueryUntil", query_until)
+        .function("pgAbandon", |call| {
+            let number = call.uint_at(0)?;
+            ABANDONABLE.with_borrow(|known| known.get(&number).map(|abandon| abandon.give()));
+            Ok(call.undefined())
+        })
+        .function("pgBatch", |call| start(call, batch(call)?))
+        .function("pgPipeline", pipeline)
+        .function("pgDescribe", describe);
+    super::wide::register(exports);
     on_env_close(exports, |_| {
+        super::wide::close();
         ARENA.set(None);
         // Connections are closed with the environment that opened them, worker threads included.
         drop(SERVERS.replace(crate::binding::table::Table::new()));
     });
 }
 
-fn server(call: &Call<'_>) -> Result<Arc<Postgres>, Failure> {
+pub(super) fn server(call: &Call<'_>) -> Result<Arc<Postgres>, Failure> {
     SERVERS.with_object(call.uint_at(0)?, |server| Arc::clone(server))
 }
 
-fn connection(call: &Call<'_>) -> Result<Arc<Connection>, Failure> {
+pub(super) fn connection(call: &Call<'_>) -> Result<Arc<Connection>, Failure> {
     server(call)?.connection(call.uint_at(1)?).ok_or_else(|| PoolError::ConnectionClosed.into())
 }
 
-/// `pgOpen(connectionString, timeout in ms)` → handle
+/// `pgOpen(options, timeout in ms)` → handle
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let timeout = Duration::from_secs_f64(call.number_at(1)?.clamp(1.0, 1e10) / 1e3);
-    let server = Postgres::new(&call.text_at(0)?, timeout)?;
+    let server = Postgres::new(Address::read(&call.options_at(0)?, timeout)?, timeout);
     Ok(call.uint(SERVERS.insert(Arc::new(server))))
 }
 
@@ -95,19 +110,82 @@ fn query<'s>(call: &Call<'s>) -> Answer<'s> {
     start(call, vec![Request { text: call.text_at(3)?.to_string(), parameters }])
 }
 
-/// `pgBatch(handle, connection, request, texts, numbers of parameters, parameters)` → a delivery
-fn batch<'s>(call: &Call<'s>) -> Answer<'s> {
+/// `pgQueryUntil(handle, connection, request, text, parameters)` → a delivery; `pgAbandon(request)` gives it up
+fn query_until<'s>(call: &Call<'s>) -> Answer<'s> {
+    let parameters = call.list_at(4)?.into_iter().map(parameter).collect();
+    let request = Request { text: call.text_at(3)?.to_string(), parameters };
+    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let (number, ticket) = (call.uint_at(2)?, Ticket::from_call(call, 2)?);
+    let abandon = Arc::new(Abandon::default());
+    ABANDONABLE.with_borrow_mut(|known| known.insert(number, Arc::clone(&abandon)));
+    runtime.spawn(async move {
+        let done = connection.run_until(request, &abandon).await;
+        drop(connection);
+        let delivery = done.map(|delivery| (utf16(&delivery), delivery));
+        ticket.settle(move |scope| {
+            // Before JavaScript uses the number again.
+            ABANDONABLE.with_borrow_mut(|known| known.remove(&number));
+            let (wide, delivery) = delivery.ok_or(PoolError::ConnectionLost)?;
+            deliver(scope, delivery, wide.as_deref())
+        });
+    });
+    Ok(call.undefined())
+}
+
+/// `(…, texts, numbers of parameters, parameters)` from the fourth argument on
+fn batch(call: &Call<'_>) -> Result<Vec<Request>, Failure> {
     let mut parameters = call.list_at(5)?.into_iter().map(parameter);
     let texts = call.list_at(3)?;
     let requests = texts.into_iter().zip(call.cells::<i32>(4)?).map(|(text, count)| Request {
         text: if let Item::Text(text) = text { text } else { String::new() },
         parameters: parameters.by_ref().take(usize::try_from(count.get()).unwrap_or(0)).collect(),
     });
-    let requests = requests.collect();
-    start(call, requests)
+    Ok(requests.collect())
 }
 
-fn parameter(item: Item) -> Parameter {
+/// `pgPipeline(handle, connection, request, texts, numbers of parameters, parameters)` → deliveries of the next
+/// results as progress, each with its number of results
+fn pipeline<'s>(call: &Call<'s>) -> Answer<'s> {
+    let requests = batch(call)?;
+    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let ticket = Ticket::from_call(call, 2)?;
+    runtime.spawn(async move {
+        let emit = |delivery: Delivery, count: usize| {
+            let wide = utf16(&delivery);
+            ticket.progress(move |scope| {
+                let value = deliver(scope, delivery, wide.as_deref())?;
+                Ok(scope.array([scope.number(count as f64), value]))
+            });
+        };
+        let done = connection.pipeline(&requests, emit).await;
+        drop(connection);
+        ticket.settle(move |scope| {
+            done.ok_or(PoolError::ConnectionLost)?;
+            Ok(scope.undefined())
+        });
+    });
+    Ok(call.undefined())
+}
+
+/// `pgDescribe(handle, connection, request, text)` → JSON of the parameters and columns, or of an error
+fn describe<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let text = call.text_at(3)?.to_string();
+    let ticket = Ticket::from_call(call, 2)?;
+    runtime.spawn(async move {
+        let Some(described) = connection.describe(&text).await else { return };
+        drop(connection);
+        ticket.settle(move |scope| {
+            Ok(match described {
+                Ok(description) => scope.text(&description),
+                Err(failure) => scope.array([scope.text(&failure.description())]),
+            })
+        });
+    });
+    Ok(call.undefined())
+}
+
+pub(super) fn parameter(item: Item) -> Parameter {
     match item {
         Item::Null => Parameter::Null,
         Item::Text(text) => Parameter::Text(text),
@@ -121,14 +199,19 @@ fn start<'s>(call: &Call<'s>, requests: Vec<Request>) -> Answer<'s> {
     runtime.spawn(async move {
         let Some(delivery) = connection.run(&requests).await else { return };
         drop(connection);
-        let wide: Option<Vec<u16>> = (!delivery.text.is_ascii()).then(|| delivery.text.encode_utf16().collect());
+        let wide = utf16(&delivery);
         ticket.settle(move |scope| deliver(scope, delivery, wide.as_deref()));
     });
     Ok(call.undefined())
 }
 
+/// The text in the form that JavaScript takes without looking at it, unless it is ASCII.
+pub(super) fn utf16(delivery: &Delivery) -> Option<Vec<u16>> {
+    (!delivery.text.is_ascii()).then(|| delivery.text.encode_utf16().collect())
+}
+
 /// The text, when the words fit the shared arena; else the text and an arena of its own.
-fn deliver<'s>(scope: Scope<'s>, delivery: Delivery, wide: Option<&[u16]>) -> Answer<'s> {
+pub(super) fn deliver<'s>(scope: Scope<'s>, delivery: Delivery, wide: Option<&[u16]>) -> Answer<'s> {
     let text = wide.map_or_else(|| scope.text(&delivery.text), |wide| scope.text_utf16(wide));
     let fits = ARENA.with_borrow(|arena| {
         let cells = arena.as_ref().map_or(&[][..], |arena| arena.cells(scope));

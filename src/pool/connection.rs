@@ -1,0 +1,488 @@
+//! One connection and the statements on it.
+//!
+//! Statements run in the order they were given, one delivery at a time. A delivery of several statements is pipelined:
+//! all are on their way before the first answer, each in its own transaction unless the connection is in one, so a
+//! failure stays its own. [`Connection::pipeline`] does not even wait for the delivery before: answers come in the
+//! order of the statements, and are handed on as far as they are there.
+
+use super::error::PoolError;
+use super::failure::Failure;
+use super::parameter::Parameter;
+use super::row::Delivery;
+use super::statement::{Prepared, Statements, casts, with_casts};
+use super::tls::Tls;
+use deadpool_postgres::ClientWrapper;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+
+/// A statement and its parameters.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The SQL text.
+    pub text: String,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+}
+
+/// One connection.
+pub struct Connection {
+    client: ClientWrapper,
+    tls: Tls,
+    /// The limit of a cancellation, and of the end of what was cancelled.
+    limit: Duration,
+    /// Held while statements run: the order of callers is the order of execution.
+    statements: Arc<Mutex<Statements>>,
+    /// A cancellation may still be on its way, so nothing more runs here.
+    spoiled: AtomicBool,
+    killed: AtomicBool,
+    kill: Notify,
+}
+
+/// A caller's word that a statement is not wanted any more.
+#[derive(Debug, Default)]
+pub struct Abandon {
+    given: AtomicBool,
+    notify: Notify,
+}
+
+impl Abandon {
+    /// Gives the word.
+    pub fn give(&self) {
+        self.given.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    async fn given(&self) {
+        while !self.given.load(Ordering::Acquire) {
+            self.notify.notified().await;
+        }
+    }
+}
+
+type Outcome = Result<Answer, Failure>;
+type Made = Result<Arc<Prepared>, Failure>;
+
+enum Answer {
+    Rows(Vec<Row>),
+    Count(u64),
+    /// Several statements in one text: what they returned is not kept.
+    Script,
+}
+
+impl Connection {
+    /// A connection just made. `limit` is for cancellations, `statements` how many are kept prepared.
+    pub fn new(client: ClientWrapper, tls: Tls, limit: Duration, statements: usize) -> Self {
+        Self {
+            client,
+            tls,
+            limit,
+            statements: Arc::new(Mutex::new(Statements::new(statements))),
+            spoiled: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            kill: Notify::new(),
+        }
+    }
+
+    /// Whether the server still answers.
+    pub async fn is_alive(&self, within: Duration) -> bool {
+        !self.is_closed() && matches!(tokio::time::timeout(within, self.client.simple_query("")).await, Ok(Ok(_)))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.client.is_closed() || self.spoiled.load(Ordering::Acquire)
+    }
+
+    /// The client, for what needs the connection as a whole.
+    pub(super) fn client(&self) -> &ClientWrapper {
+        &self.client
+    }
+
+    /// Nothing more may run here.
+    pub(super) fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Release);
+    }
+
+    /// Breaks the connection off: what is under way comes to nothing.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+        self.kill.notify_waiters();
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn idle(&self) {
+        let _idle = self.statements.lock().await;
+    }
+
+    /// What `work` gives; `None` when the connection is broken off meanwhile.
+    pub async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let killed = self.kill.notified();
+        tokio::pin!(killed);
+        // From here on no call is missed; what came before is seen by the flag.
+        killed.as_mut().enable();
+        if self.killed.load(Ordering::Relaxed) {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = killed => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// The connection to oneself, after the statements under way.
+    pub(super) async fn exclusively(&self) -> Result<OwnedMutexGuard<Statements>, Failure> {
+        let statements = Arc::clone(&self.statements).lock_owned().await;
+        if self.is_closed() { Err(closed()) } else { Ok(statements) }
+    }
+
+    /// Asks the server to break off what runs on this connection, within the limit.
+    pub(super) async fn cancel(&self) {
+        let token = self.client.cancel_token();
+        let asked = async {
+            match self.tls.clone() {
+                Tls::Plain => token.cancel_query(NoTls).await,
+                Tls::Rustls(connector) => token.cancel_query(connector).await,
+            }
+        };
+        // Whether it worked is seen by how the statement ends.
+        let _ = tokio::time::timeout(self.limit, asked).await;
+    }
+
+    /// The limit of the end of what was cancelled.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Runs the requests and collects what came of them, in order. `None`: the connection was broken off meanwhile.
+    pub async fn run(&self, requests: &[Request]) -> Option<Delivery> {
+        let work = async {
+            let mut statements = self.statements.lock().await;
+            self.deliver(requests, &mut statements).await.0
+        };
+        self.unless_killed(work).await
+    }
+
+    /// Runs a request that its caller may abandon. It is cancelled at the server then, and the connection goes on only
+    /// if the server says that this is how the statement ended: a cancellation that comes late would hit the next one.
+    pub async fn run_until(&self, request: Request, abandon: &Abandon) -> Option<Delivery> {
+        let requests = [request];
+        let work = async {
+            let mut statements = tokio::select! {
+                biased;
+                () = abandon.given() => return Err(Failure::from(PoolError::QueryAborted)),
+                statements = self.statements.lock() => statements,
+            };
+            let work = self.deliver(&requests, &mut statements);
+            tokio::pin!(work);
+            tokio::select! {
+                biased;
+                (delivery, _) = &mut work => return Ok(delivery),
+                () = abandon.given() => {}
+            }
+            let ended = async { tokio::time::timeout(self.limit, &mut work).await };
+            let ((), ended) = tokio::join!(self.cancel(), ended);
+            match ended {
+                Ok((delivery, true)) => Ok(delivery),
+                _ => {
+                    self.spoil();
+                    Err(Failure::from(PoolError::QueryAborted).on_lost_connection())
+                }
+            }
+        };
+        let done = self.unless_killed(work).await?;
+        Some(done.unwrap_or_else(|failure| Delivery::of_error(&failure.description())))
+    }
+
+    /// The delivery, and whether its last statement was cancelled.
+    async fn deliver(&self, requests: &[Request], statements: &mut Statements) -> (Delivery, bool) {
+        let mut delivery = Delivery::default();
+        if self.is_closed() {
+            requests.iter().for_each(|_| delivery.error(&closed().description()));
+            return (delivery, false);
+        }
+        let prepared = self.prepare_all(requests, statements).await;
+        let running = requests.iter().zip(&prepared).map(|(request, prepared)| self.execute(request, prepared));
+        let outcomes = in_order(running, |_| {}).await;
+        let mut cancelled = false;
+        for ((request, prepared), outcome) in requests.iter().zip(prepared).zip(outcomes) {
+            let (prepared, outcome) = self.once_more(request, prepared, outcome, statements).await;
+            cancelled = matches!(&outcome, Err(failure) if failure.is_cancelled());
+            add(&mut delivery, prepared.ok().as_deref(), outcome);
+        }
+        (delivery, cancelled)
+    }
+
+    /// Runs the requests as soon as those before are on their way. `emit` gets deliveries of the next results in
+    /// order, as many as are there. `None`: the connection was broken off meanwhile.
+    pub async fn pipeline(&self, requests: &[Request], mut emit: impl FnMut(Delivery, usize)) -> Option<()> {
+        let work = async {
+            let mut statements = self.statements.lock().await;
+            let mut delivery = Delivery::default();
+            if self.is_closed() {
+                requests.iter().for_each(|_| delivery.error(&closed().description()));
+                return emit(delivery, requests.len());
+            }
+            let prepared = self.prepare_all(requests, &mut statements).await;
+            let running = requests.iter().zip(&prepared).map(|(request, prepared)| self.execute(request, prepared));
+            let mut emitted = 0;
+            let mut held = false;
+            let mut guard = Some(statements);
+            let outcomes = in_order(running, |progress| {
+                // All are sent: the next ones may be.
+                guard = None;
+                let Progress::Quiet(outcomes) = progress else { return };
+                let mut count = 0;
+                for outcome in &mut outcomes[emitted..] {
+                    held |= matches!(outcome, Some(Err(failure)) if failure.is_outdated_statement());
+                    if held {
+                        break;
+                    }
+                    let Some(outcome) = outcome.take() else { break };
+                    add(&mut delivery, prepared[emitted + count].as_ref().ok().map(AsRef::as_ref), outcome);
+                    count += 1;
+                }
+                emitted += count;
+                if count > 0 {
+                    emit(std::mem::take(&mut delivery), count);
+                }
+            })
+            .await;
+            drop(guard);
+            // Only what was not taken is there.
+            let left = requests.iter().zip(&prepared).skip(emitted).zip(outcomes);
+            let mut count = 0;
+            for ((request, prepared), outcome) in left {
+                let mut prepared = prepared.clone();
+                let mut outcome = outcome;
+                if matches!(&outcome, Err(failure) if failure.is_outdated_statement()) {
+                    let mut statements = self.statements.lock().await;
+                    (prepared, outcome) = self.once_more(request, prepared, outcome, &mut statements).await;
+                }
+                add(&mut delivery, prepared.ok().as_deref(), outcome);
+                count += 1;
+            }
+            if count > 0 {
+                emit(delivery, count);
+            }
+        };
+        self.unless_killed(work).await
+    }
+
+    async fn prepare_all(&self, requests: &[Request], statements: &mut Statements) -> Vec<Made> {
+        if let [only] = requests {
+            return vec![self.prepared(&only.text, statements).await];
+        }
+        let mut known: HashMap<&str, Made> = HashMap::new();
+        let mut missing: Vec<&String> = Vec::new();
+        for Request { text, .. } in requests {
+            if known.contains_key(text.as_str()) {
+                continue;
+            }
+            // A place for what is missing, too: each text is prepared once.
+            let made = statements.get(text).ok_or_else(|| {
+                missing.push(text);
+                Failure::from(PoolError::Protocol("a statement was lost".into()))
+            });
+            known.insert(text, made);
+        }
+        let made = join_all(missing.iter().map(|text| self.prepare(text)).collect()).await;
+        for (text, made) in missing.into_iter().zip(made) {
+            if let Ok(prepared) = &made {
+                statements.insert(text, Arc::clone(prepared));
+            }
+            known.insert(text, made);
+        }
+        requests.iter().map(|request| known[request.text.as_str()].clone()).collect()
+    }
+
+    /// The statement of a text, prepared if it is not yet.
+    pub(super) async fn prepared(&self, text: &str, statements: &mut Statements) -> Made {
+        if let Some(prepared) = statements.get(text) {
+            return Ok(prepared);
+        }
+        let prepared = self.prepare(text).await?;
+        statements.insert(text, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    async fn prepare(&self, text: &str) -> Made {
+        let statement = self.client.prepare(text).await.map_err(|error| Failure::from(&error))?;
+        if !casts(statement.columns()) {
+            let columns = statement.clone();
+            return Ok(Arc::new(Prepared::new(text, columns.columns(), statement)));
+        }
+        let rewritten = with_casts(text, statement.columns());
+        let cast = self.client.prepare(&rewritten).await.map_err(|error| Failure::from(&error))?;
+        Ok(Arc::new(Prepared::new(text, statement.columns(), cast)))
+    }
+
+    /// What there is to know about a statement, in JSON: the types of its parameters, and its columns.
+    pub async fn describe(&self, text: &str) -> Option<Result<String, Failure>> {
+        let work = async {
+            let mut statements = self.statements.lock().await;
+            if self.is_closed() {
+                return Err(closed());
+            }
+            Ok(self.prepared(text, &mut statements).await?.description())
+        };
+        self.unless_killed(work).await
+    }
+
+    async fn execute(&self, request: &Request, prepared: &Made) -> Outcome {
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) if is_script(request, failure) => return self.script(&request.text).await,
+            Err(failure) => return Err(failure.clone()),
+        };
+        let parameters = parameters_of(request, prepared)?;
+        let outcome = match prepared.shape {
+            Some(_) => self.client.query(&prepared.statement, &parameters).await.map(Answer::Rows),
+            None => self.client.execute(&prepared.statement, &parameters).await.map(Answer::Count),
+        };
+        outcome.map_err(|error| Failure::from(&error))
+    }
+
+    /// Several statements in one text, which only the simple protocol takes.
+    async fn script(&self, text: &str) -> Outcome {
+        self.client.batch_execute(text).await.map_err(|error| Failure::from(&error))?;
+        Ok(Answer::Script)
+    }
+
+    /// A statement that the server has dropped, or whose columns changed, is prepared anew, once.
+    async fn once_more(
+        &self,
+        request: &Request,
+        prepared: Made,
+        outcome: Outcome,
+        statements: &mut Statements,
+    ) -> (Made, Outcome) {
+        let outdated = matches!((&prepared, &outcome), (Ok(_), Err(failure)) if failure.is_outdated_statement());
+        if !outdated {
+            return (prepared, outcome);
+        }
+        statements.remove(&request.text);
+        let Ok(again) = self.prepare(&request.text).await else { return (prepared, outcome) };
+        let repeated = self.execute(request, &Ok(Arc::clone(&again))).await;
+        statements.insert(&request.text, Arc::clone(&again));
+        (Ok(again), repeated)
+    }
+}
+
+fn closed() -> Failure {
+    Failure::from(PoolError::ConnectionClosed).on_lost_connection()
+}
+
+/// The parameters, if there are as many as the statement wants.
+pub(super) fn parameters_of<'r>(
+    request: &'r Request,
+    prepared: &Prepared,
+) -> Result<Vec<&'r (dyn ToSql + Sync)>, Failure> {
+    let expected = prepared.statement.params().len();
+    if request.parameters.len() != expected {
+        return Err(Failure::parameter_count(request.parameters.len(), expected));
+    }
+    Ok(request.parameters.iter().map(|parameter| parameter as &(dyn ToSql + Sync)).collect())
+}
+
+fn is_script(request: &Request, failure: &Failure) -> bool {
+    request.parameters.is_empty() && failure.is_several_statements()
+}
+
+fn add(delivery: &mut Delivery, prepared: Option<&Prepared>, outcome: Outcome) {
+    let failed = match (outcome, prepared) {
+        (Err(failure), _) => Some(failure),
+        (Ok(Answer::Count(count)), Some(prepared)) => {
+            delivery.command(&prepared.command, prepared.count(count));
+            None
+        }
+        (Ok(Answer::Rows(rows)), Some(prepared)) => add_rows(delivery, prepared, &rows).err(),
+        (Ok(_), _) => {
+            delivery.command("", None);
+            None
+        }
+    };
+    if let Some(failure) = failed {
+        delivery.error(&failure.description());
+    }
+}
+
+/// Adds rows of a statement to a delivery.
+pub(super) fn add_rows(delivery: &mut Delivery, prepared: &Prepared, rows: &[Row]) -> Result<(), Failure> {
+    let Some(shape) = &prepared.shape else { return Ok(()) };
+    let count = prepared.count(rows.len() as u64);
+    let done = delivery.result(shape, rows, &prepared.command, count);
+    done.map_err(|_| PoolError::Protocol("a value is not what its type promises, or too long".into()).into())
+}
+
+/// Polls the futures until all are done; what they send first leaves in their order.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut pending = false;
+        for (future, output) in running.iter_mut().zip(&mut done) {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => *output = Some(value),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// How far [`in_order`] has come.
+enum Progress<'p, T> {
+    /// All have been polled once.
+    Started,
+    /// Nothing more is there now; the outcomes up to here may be taken.
+    Quiet(&'p mut [Option<T>]),
+}
+
+/// Polls all futures once, so that what they send leaves in their order, then always the first that is not done:
+/// the answers come in that order too. Gives what was not taken.
+async fn in_order<F: Future>(
+    futures: impl Iterator<Item = F>,
+    mut progress: impl FnMut(Progress<'_, F::Output>),
+) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    let (mut front, mut started) = (0, false);
+    poll_fn(|context| {
+        if !started {
+            started = true;
+            for (future, output) in running.iter_mut().zip(&mut done) {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    *output = Some(value);
+                }
+            }
+            progress(Progress::Started);
+        }
+        while let Some(future) = running.get_mut(front) {
+            if done[front].is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => done[front] = Some(value),
+                    Poll::Pending => {
+                        progress(Progress::Quiet(&mut done[..front]));
+                        return Poll::Pending;
+                    }
+                }
+            }
+            front += 1;
+        }
+        Poll::Ready(())
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}

@@ -1,0 +1,99 @@
+//! COPY, in and out, with back-pressure on both ways.
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::statement::Statements;
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
+use tokio_postgres::{CopyInSink, CopyOutStream, Error};
+
+/// Bytes handed on at once, about.
+const CHUNK: usize = 256 * 1024;
+
+fn failure(error: Error) -> Failure {
+    Failure::from(&error)
+}
+
+/// COPY … FROM STDIN under way.
+pub struct CopyIn {
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+    _whole: OwnedMutexGuard<Statements>,
+}
+
+impl CopyIn {
+    /// Starts it.
+    pub async fn open(connection: Arc<Connection>, text: &str) -> Result<Self, Failure> {
+        let whole = connection.exclusively().await?;
+        let sink = connection.client().copy_in(text).await.map_err(failure)?;
+        Ok(Self { sink: Box::pin(sink), _whole: whole })
+    }
+
+    /// Hands bytes on, when there is room for them.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
+        self.sink.feed(bytes).await.map_err(failure)
+    }
+
+    /// Ends it: the number of rows.
+    pub async fn finish(mut self) -> Result<u64, Failure> {
+        self.sink.as_mut().finish().await.map_err(failure)
+    }
+}
+
+/// COPY … TO STDOUT under way.
+pub struct CopyOut {
+    connection: Arc<Connection>,
+    stream: Option<Pin<Box<CopyOutStream>>>,
+    _whole: OwnedMutexGuard<Statements>,
+}
+
+impl CopyOut {
+    /// Starts it.
+    pub async fn open(connection: Arc<Connection>, text: &str) -> Result<Self, Failure> {
+        let whole = connection.exclusively().await?;
+        let stream = connection.client().copy_out(text).await.map_err(failure)?;
+        Ok(Self { connection, stream: Some(Box::pin(stream)), _whole: whole })
+    }
+
+    /// The next bytes; none at the end.
+    pub async fn next(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let Some(stream) = &mut self.stream else { return Ok(bytes) };
+        while bytes.len() < CHUNK {
+            match stream.next().await.transpose() {
+                Ok(Some(more)) => bytes.extend_from_slice(&more),
+                Ok(None) => {
+                    self.stream = None;
+                    break;
+                }
+                Err(error) => {
+                    self.stream = None;
+                    return Err(failure(error));
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Ends it early. Returns whether the connection is still of use.
+    pub async fn close(mut self) -> bool {
+        let Some(mut stream) = self.stream.take() else { return true };
+        let rest = async {
+            while let Some(bytes) = stream.next().await {
+                if let Err(error) = bytes {
+                    return failure(error).is_cancelled();
+                }
+            }
+            false
+        };
+        let rest = tokio::time::timeout(self.connection.limit(), rest);
+        let ((), clean) = tokio::join!(self.connection.cancel(), rest);
+        let clean = clean.unwrap_or(false);
+        if !clean {
+            self.connection.spoil();
+        }
+        clean
+    }
+}
