@@ -73,6 +73,14 @@ async function start(flags) {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     port,
     socketDir: home,
+    /** Stops the server as a restart does, sessions included, and starts it again on the same port and data. */
+    async restart() {
+      const { persistent } = engine.options;
+      engine.options.persistent = true;
+      await engine.stop();
+      engine.options.persistent = persistent;
+      await engine.start();
+    },
     async stop() {
       await engine.stop();
       fs.rmSync(home, { recursive: true, force: true });

@@ -309,8 +309,18 @@ fn server(all: &Config, index: usize) -> Config {
     if let Some(retries) = all.get_keepalives_retries() {
         one.keepalives_retries(retries);
     }
-    one.ssl_mode(all.get_ssl_mode()).channel_binding(all.get_channel_binding());
+    // A socket of this machine has no name that a certificate could be for, and no server offers TLS on it.
+    let mode = if is_local(&one) { SslMode::Disable } else { all.get_ssl_mode() };
+    one.ssl_mode(mode).channel_binding(all.get_channel_binding());
     one
+}
+
+/// Whether the server is reached over a Unix socket.
+pub fn is_local(server: &Config) -> bool {
+    #[cfg(unix)]
+    return matches!(server.get_hosts(), [Host::Unix(_)]);
+    #[cfg(not(unix))]
+    false
 }
 
 /// Parameters of a connection string that are read here.

@@ -209,7 +209,7 @@ impl Ear {
 
 async fn connect(server: &Config, tls: &Tls) -> Result<Line, Failure> {
     let failed = |error| Failure::from(&error);
-    Ok(match tls.clone() {
+    Ok(match tls.towards(server) {
         Tls::Plain => {
             let (client, connection) = server.connect(NoTls).await.map_err(failed)?;
             (client, drive(connection))

@@ -26,9 +26,15 @@ pub struct Postgres {
 
 /// What connections are made with.
 struct Source {
-    tls: Tls,
     /// For each demand on the servers, the servers.
-    rounds: Vec<Vec<(Pool, Duration)>>,
+    rounds: Vec<Vec<Server>>,
+}
+
+/// One server: what makes connections to it, how long that may take, and how they are wrapped.
+struct Server {
+    pool: Pool,
+    limit: Duration,
+    tls: Tls,
 }
 
 #[derive(Default)]
@@ -68,9 +74,9 @@ impl Postgres {
         for round in &source.rounds {
             let first = if self.address.shuffled { getrandom::u32().unwrap_or(0) as usize } else { 0 };
             for step in 0..round.len() {
-                let (pool, limit) = &round[(first.wrapping_add(step)) % round.len()];
+                let Server { pool, limit, tls } = &round[(first.wrapping_add(step)) % round.len()];
                 last = match tokio::time::timeout(*limit, pool.get()).await {
-                    Ok(Ok(object)) => return Ok((Object::take(object), source.tls.clone())),
+                    Ok(Ok(object)) => return Ok((Object::take(object), tls.clone())),
                     Ok(Err(deadpool_postgres::PoolError::Backend(error))) => Failure::from(&error),
                     Ok(Err(error)) => PoolError::Connect(error.to_string()).into(),
                     Err(_) => PoolError::CreateTimeout.into(),
@@ -137,19 +143,20 @@ impl Source {
         let tls = Tls::new(address.protection, &address.authorities)?;
         let pool = |config: &Config| {
             let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-            let manager = match tls.clone() {
+            let manager = match tls.towards(config) {
                 Tls::Plain => Manager::from_config(config.clone(), NoTls, how),
                 Tls::Rustls(connector) => Manager::from_config(config.clone(), connector, how),
             };
             let pool = Pool::builder(manager).max_size(CONNECTING_AT_ONCE).build();
             let limit = config.get_connect_timeout().copied().unwrap_or(Duration::MAX);
-            pool.map(|pool| (pool, limit)).map_err(|error| PoolError::Connect(error.to_string()))
+            pool.map(|pool| Server { pool, limit, tls: tls.towards(config) })
+                .map_err(|error| PoolError::Connect(error.to_string()))
         };
         let round = |&demand: &_| {
             let demanding = address.servers.iter().map(|server| server.clone().target_session_attrs(demand).clone());
             demanding.map(|server| pool(&server)).collect::<Result<Vec<_>, _>>()
         };
         let rounds = address.role.rounds().iter().map(round).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { tls, rounds })
+        Ok(Self { rounds })
     }
 }

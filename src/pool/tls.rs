@@ -1,6 +1,6 @@
 //! TLS for PostgreSQL: rustls with the ring provider.
 
-use super::address::{Authorities, Protection};
+use super::address::{Authorities, Protection, is_local};
 use super::error::PoolError;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
+use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How sockets are wrapped.
@@ -21,6 +22,11 @@ pub enum Tls {
 }
 
 impl Tls {
+    /// For this server.
+    pub fn towards(&self, server: &Config) -> Self {
+        if is_local(server) { Self::Plain } else { self.clone() }
+    }
+
     /// The wrapping for the protection asked for.
     pub fn new(protection: Protection, authorities: &Authorities) -> Result<Self, PoolError> {
         if protection == Protection::Disable {
