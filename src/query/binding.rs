@@ -5,6 +5,7 @@ use super::config::{self, QueryConfig};
 use super::error::QueryError;
 use super::slow::SlowBatch;
 use super::stats::Latencies;
+use super::top::Wanted;
 use super::{fingerprint, lint};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Scope, Value};
 use crate::binding::table::{HandleTable, Handles, handles};
@@ -30,6 +31,8 @@ pub fn register(exports: Exports<'_>) {
             Ok(call.undefined())
         })
         .function("queryRecord", record)
+        .function("queryCost", cost)
+        .function("queryTop", top)
         .function("queryClear", |call| {
             LATENCIES.with_object(call.uint_at(0)?, Latencies::clear)?;
             Ok(call.undefined())
@@ -118,6 +121,31 @@ fn record<'s>(call: &Call<'s>) -> Answer<'s> {
         latencies.record(latency, size, threshold, key, &SystemClock);
     })?;
     Ok(call.undefined())
+}
+
+/// `(handle, text, calls, latency, rows)`
+fn cost<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(1)?;
+    let (calls, latency, rows) = (call.number_at(2)?, call.number_at(3)?, call.number_at(4)?);
+    LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.top().record(&text, calls, latency, rows))?;
+    Ok(call.undefined())
+}
+
+/// `(handle, { by, limit })` → the costs, most expensive first
+fn top<'s>(call: &Call<'s>) -> Answer<'s> {
+    let wanted = Wanted::read(&call.options_at(1)?)?;
+    LATENCIES.with_object(call.uint_at(0)?, |latencies| {
+        let found = latencies.top().top(wanted).into_iter().map(|(text, cost)| {
+            let object = call.object().text("fingerprint", &fingerprint::short(text)).text("query", text);
+            let object = object.number("calls", cost.calls).number("totalMs", cost.total_ms);
+            let object = object.number("meanMs", cost.mean_ms()).number("maxMs", cost.max_ms);
+            let object = [("p50Ms", 0.5), ("p95Ms", 0.95), ("p99Ms", 0.99)]
+                .into_iter()
+                .fold(object, |object, (name, share)| object.number(name, cost.quantile_ms(share)));
+            object.number("rows", cost.rows).value()
+        });
+        call.array(found.collect::<Vec<_>>())
+    })
 }
 
 fn slow_batches<'s>(scope: &Scope<'s>, batches: Vec<SlowBatch>) -> Value<'s> {

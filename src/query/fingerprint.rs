@@ -231,6 +231,45 @@ pub fn bare(text: &str) -> Bare {
     Bare { text: out, comments }
 }
 
+/// What a text and those that differ from it by their values only have in common: the normal form with `?` for each
+/// literal and number, and without comments. Parameters and names stay.
+pub fn without_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in Scanner::new(text) {
+        match piece {
+            Piece::Code(code) => {
+                let code = code.to_lowercase();
+                let mut rest = code.as_str();
+                while let Some(first) = rest.chars().next() {
+                    let joined = out.chars().next_back().is_some_and(is_word);
+                    let is_number = first.is_ascii_digit() && !joined;
+                    let len = if is_number {
+                        rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len())
+                    } else {
+                        first.len_utf8()
+                    };
+                    let (token, tail) = rest.split_at_checked(len).unwrap_or((rest, ""));
+                    out.push_str(if is_number { "?" } else { token });
+                    rest = tail;
+                }
+            }
+            Piece::Literal(_) => out.push('?'),
+            Piece::Name(raw) => out.push_str(raw),
+            Piece::LineComment(_) | Piece::BlockComment(_) | Piece::Space => push_space(&mut out),
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// A short name of a text: FNV-1a (Fowler, Noll and Vo), 64 bits, in hexadecimal.
+pub fn short(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
 fn push_space(out: &mut String) {
     if !out.is_empty() && !out.ends_with(' ') {
         out.push(' ');
@@ -264,6 +303,21 @@ mod tests {
         assert_eq!(normalize("  SELECT  *\n\tFROM Users "), "select * from users");
         assert_eq!(normalize("SELECT É\u{a0}\u{feff}FROM t"), "select é from t");
         assert_eq!(normalize(""), "");
+    }
+
+    #[test]
+    fn values_are_no_part_of_a_fingerprint() {
+        for (text, expected) in [
+            (
+                "SELECT a1 FROM t WHERE b = 'secret' AND c IN (1, 2.5e3) -- why",
+                "select a1 from t where b = ? and c in (?, ?)",
+            ),
+            ("select \"T\".x, $1 from t2 /* secret */ limit 10", "select \"T\".x, $1 from t2 limit ?"),
+            ("select $$secret$$, e'it\\'s', -7", "select ?, e?, -?"),
+        ] {
+            assert_eq!(without_literals(text), expected);
+        }
+        assert_eq!(short(""), "cbf29ce484222325");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod lint;
 pub mod slow;
 pub mod stats;
+pub mod top;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

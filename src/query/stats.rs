@@ -1,6 +1,7 @@
 //! What the batches took.
 
 use super::slow::{SlowBatch, SlowLog};
+use super::top::TopQueries;
 use crate::clock::Clock;
 use crate::stats::{Ring, fixed2};
 
@@ -12,11 +13,12 @@ const HISTORY: usize = 1_000;
 pub struct Latencies {
     history: Ring<f64>,
     slow: SlowLog,
+    top: TopQueries,
 }
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self { history: Ring::new(HISTORY), slow: SlowLog::default() }
+        Self { history: Ring::new(HISTORY), slow: SlowLog::default(), top: TopQueries::default() }
     }
 }
 
@@ -49,6 +51,11 @@ impl Latencies {
         &self.slow
     }
 
+    /// The costs by fingerprint.
+    pub fn top(&mut self) -> &mut TopQueries {
+        &mut self.top
+    }
+
     /// The mean over the last 1000 batches as `"21.00ms"`; `"0ms"` without one. Summed afresh each time, so one huge
     /// sample leaves nothing behind.
     pub fn average(&self) -> String {
@@ -63,6 +70,7 @@ impl Latencies {
     pub fn clear(&mut self) {
         self.history.clear();
         self.slow.clear();
+        self.top.clear();
     }
 }
 

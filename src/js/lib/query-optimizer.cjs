@@ -91,6 +91,15 @@ function settle(counters, item, result) {
   }, item.reject);
 }
 
+/** Rows in the results of a batch, where they say so. */
+function rowsOf(results) {
+  let rows = 0;
+  for (const result of results) {
+    if (result !== null && typeof result === 'object' && Array.isArray(result.rows)) rows += result.rows.length;
+  }
+  return rows;
+}
+
 class QueryOptimizer {
   constructor(options = {}) {
     const config = native.queryConfig(options);
@@ -115,6 +124,7 @@ class QueryOptimizer {
           running: new Set(),
           arrivals: 0,
           closed: false,
+          costs: (items, results, latency) => native.queryCost(handle, items[0].query, items.length, latency, rowsOf(results)),
         },
       },
     });
@@ -164,6 +174,11 @@ class QueryOptimizer {
     } catch {
       // An overridden method that throws costs a sample, not the results.
     }
+    try {
+      state.costs(items, failure === undefined ? results : [], performance.now() - start);
+    } catch {
+      // Results that throw when they are looked at have no rows to count.
+    }
     const late = [];
     for (let index = 0; index < items.length; index += 1) {
       const item = items[index];
@@ -200,6 +215,10 @@ class QueryOptimizer {
 
   recordQueryLatency(latency, batchSize, queryKey) {
     native.queryRecord(this[STATE].handle, latency, batchSize, this.slowQueryThreshold, queryKey);
+  }
+
+  getTopQueries(options) {
+    return native.queryTop(this[STATE].handle, options);
   }
 
   getSlowQueries() {

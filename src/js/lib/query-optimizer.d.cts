@@ -86,6 +86,32 @@ export interface SlowQuery {
   queryKey?: string;
 }
 
+export interface TopQueriesOptions {
+  /** @default 'totalMs' */
+  by?: 'totalMs' | 'calls' | 'meanMs' | 'maxMs';
+  /** @default 10 */
+  limit?: number;
+}
+
+/** What the queries of one fingerprint cost. A query took as long as its batch. */
+export interface QueryCost {
+  /** A short name of `query`. */
+  fingerprint: string;
+  /** The normal form with `?` for literals and numbers; never a value. */
+  query: string;
+  calls: number;
+  /** Milliseconds of all calls. */
+  totalMs: number;
+  meanMs: number;
+  maxMs: number;
+  /** Of the batches, within 1.6 %. */
+  p50Ms: number;
+  p95Ms: number;
+  p99Ms: number;
+  /** Rows returned to all calls, where results have `rows`. */
+  rows: number;
+}
+
 export interface QueryOptimizerStats {
   /** Queries answered with a result. */
   queriesBatched: number;
@@ -148,6 +174,8 @@ export class QueryOptimizer {
   optimizeQuery(query: string): QueryAdvice;
   /** The last 20 slow batches, oldest first. */
   getSlowQueries(): SlowQuery[];
+  /** What queries cost, by fingerprint, the most expensive first; at most 500 fingerprints are kept. */
+  getTopQueries(options?: TopQueriesOptions): QueryCost[];
   getStats(): QueryOptimizerStats;
   clearStats(): void;
   /**
