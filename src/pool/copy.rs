@@ -27,8 +27,15 @@ impl CopyIn {
     /// Starts it.
     pub async fn open(connection: Arc<Connection>, text: &str) -> Result<Self, Failure> {
         let whole = connection.exclusively().await?;
-        let sink = connection.client().copy_in(text).await.map_err(failure)?;
-        Ok(Self { sink: Box::pin(sink), _whole: whole })
+        let statement = connection.client().prepare(text).await.map_err(failure)?;
+        match connection.client().copy_in(&statement).await {
+            Ok(sink) => Ok(Self { sink: Box::pin(sink), _whole: whole }),
+            Err(error) => {
+                // tokio-postgres 0.7 ends the refused copy with a second Sync, whose answer nobody expects.
+                connection.spoil();
+                Err(failure(error).on_lost_connection())
+            }
+        }
     }
 
     /// Hands bytes on, when there is room for them.
