@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { freePort, startPostgres } from './support/postgres.mjs';
+import { freePort } from './support/free-port.mjs';
+import { startPostgres } from './support/postgres.mjs';
 
 const FACE = JSON.stringify(new URL('../src/js/lib/connection-pool.mjs', import.meta.url).href);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -23,6 +23,8 @@ pub enum Code {
     Connect,
     /// A connection broke, or was closed, before the work on it was done.
     ConnectionLost,
+    /// A server understood the request and refused it.
+    Refused,
     /// The disk refused a read or a write.
     Io,
     /// A file is not there; Node's own code for it.
@@ -47,6 +49,7 @@ impl Code {
             Code::CostExceedsLimit => "ERR_TOOLOO_COST_EXCEEDS_LIMIT",
             Code::Connect => "ERR_TOOLOO_CONNECT",
             Code::ConnectionLost => "ERR_TOOLOO_CONNECTION_LOST",
+            Code::Refused => "ERR_TOOLOO_REFUSED",
             Code::Io => "ERR_TOOLOO_IO",
             Code::NotFound => "ENOENT",
             Code::Damaged => "ERR_TOOLOO_DAMAGED",

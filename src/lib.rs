@@ -15,6 +15,7 @@
 pub mod balance;
 pub mod cache;
 pub mod clock;
+pub mod cluster;
 pub mod error;
 pub mod limit;
 pub mod options;
@@ -31,4 +32,5 @@ mod binding;
 
 /// Which room may import which other room, as `(from, to)`. `clock`, `error`, `options`, `random`,
 /// `runtime` and `stats` are open to every room. The test `__test__/rust/floors.rs` reads the sources and holds them to it.
-pub const EDGES: &[(&str, &str)] = &[("pool", "resilience")];
+pub const EDGES: &[(&str, &str)] =
+    &[("cache", "cluster"), ("cluster", "resilience"), ("limit", "cluster"), ("pool", "resilience")];

