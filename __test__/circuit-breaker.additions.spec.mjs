@@ -166,3 +166,19 @@ test('ten thousand calls at once keep their own deadlines', async () => {
   assert.equal(results.filter((one) => one.status === 'fulfilled').length, 5000);
   assert.ok(results.every((one, index) => one.status === 'fulfilled' || one.reason.message === `Timeout after ${30 + (index % 3)}ms`));
 });
+
+test('long limits: ten thousand calls at once, none given up early, all given up', async () => {
+  const breaker = new CircuitBreaker('b', { failureThreshold: Infinity });
+  const began = performance.now();
+  let earliest = Infinity;
+  const calls = Array.from({ length: 10_000 }, (_, index) => {
+    const call = breaker.execute(() => (index % 2 ? Promise.resolve(index) : new Promise(() => {})), { timeout: 1000 });
+    return call.catch((error) => {
+      earliest = Math.min(earliest, performance.now() - began);
+      return error.message;
+    });
+  });
+  const results = await Promise.all(calls);
+  assert.ok(results.every((one, index) => one === (index % 2 ? index : 'Timeout after 1000ms')));
+  assert.ok(earliest >= 1000, `${earliest} ms`);
+});

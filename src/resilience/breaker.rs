@@ -85,6 +85,8 @@ pub struct Breaker {
     window: Option<Window>,
     probes: u32,
     failed_probes: i32,
+    /// When the machine was last asked to say until when it is quiet.
+    quiet_since: f64,
 }
 
 impl Breaker {
@@ -103,12 +105,34 @@ impl Breaker {
             isolated: false,
         };
         let window = config.rates.map(|rates| Window::new(rates.span));
-        Self { visible, config, window, probes: 0, failed_probes: 0 }
+        Self { visible, config, window, probes: 0, failed_probes: 0, quiet_since: now }
     }
 
-    /// Whether a success would change nothing now, so that it need not be reported.
-    pub fn is_quiet(&self) -> bool {
-        self.window.is_none() && self.visible.state == State::Closed && self.visible.failures == 0.0
+    /// From which duration on, in milliseconds, a success is slow.
+    pub fn slow_call_ms(&self) -> f64 {
+        self.config.rates.map_or(f64::INFINITY, |rates| rates.slow_call_ms)
+    }
+
+    /// Until when a success that is not slow would change no decision, so that it is enough to tell of it later, with
+    /// [`Breaker::succeeded_meanwhile`]. 0 when each has to be told.
+    pub fn quiet_until(&mut self, now: f64) -> f64 {
+        self.quiet_since = now;
+        if self.visible.state != State::Closed || self.visible.failures != 0.0 {
+            return 0.0;
+        }
+        let (Some(window), Some(rates)) = (&mut self.window, self.config.rates) else { return f64::INFINITY };
+        // A rate of zero is reached by successes alone.
+        if rates.failure_rate == 0.0 || (rates.slow_call_ms.is_finite() && rates.slow_call_rate == 0.0) {
+            return 0.0;
+        }
+        window.quiet_until(now).unwrap_or(0.0)
+    }
+
+    /// So many calls succeeded, none of them slow, since the circuit said until when it is quiet.
+    pub fn succeeded_meanwhile(&mut self, calls: u32) {
+        if let Some(window) = &mut self.window {
+            window.record_successes(self.quiet_since, calls);
+        }
     }
 
     /// How long the circuit stays open now, in milliseconds.

@@ -153,3 +153,51 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_window_is_quiet_to_the_end_of_its_slice_while_every_rate_is_zero() {
+    let rates = RateConfig { span: Span::Millis(2_000.0), slow_call_ms: 50.0, ..Default::default() };
+    let mut breaker = Breaker::new(BreakerConfig { rates: Some(rates), ..Default::default() }, 0.0);
+    assert_eq!(breaker.quiet_until(150.0), 200.0);
+    breaker.succeeded_meanwhile(3);
+    assert_eq!(breaker.tally(150.0).calls, 3);
+    breaker.succeeded(150.0, 60.0);
+    assert_eq!(breaker.quiet_until(150.0), 0.0);
+    assert!(breaker.quiet_until(9_000.0) > 9_000.0);
+}
+
+#[test]
+fn a_rate_that_successes_reach_is_never_quiet() {
+    let rates = RateConfig { failure_rate: 0.0, ..Default::default() };
+    let mut breaker = Breaker::new(BreakerConfig { rates: Some(rates), ..Default::default() }, 0.0);
+    assert_eq!(breaker.quiet_until(0.0), 0.0);
+}
+
+proptest! {
+    #[test]
+    fn successes_told_later_decide_as_those_told_at_once(
+        calls in prop::collection::vec((0.0f64..60.0, any::<bool>(), 0u8..3), 1..200),
+        by_time in any::<bool>(),
+    ) {
+        let span = if by_time { Span::Millis(400.0) } else { Span::Calls(20) };
+        let rates = RateConfig { span, slow_call_ms: 50.0, slow_call_rate: 0.5, ..Default::default() };
+        let config = BreakerConfig { rates: Some(rates), failure_threshold: f64::INFINITY, ..Default::default() };
+        let (mut eager, mut lazy) = (Breaker::new(config.clone(), 0.0), Breaker::new(config, 0.0));
+        let (mut now, mut quiet_until, mut untold) = (0.0, lazy.quiet_until(0.0), 0);
+        for (passed, failed, slow) in calls {
+            now += passed;
+            let (failed, duration) = (failed && slow == 0, if slow == 1 { 60.0 } else { 1.0 });
+            let told = if failed { eager.failed(now, duration) } else { eager.succeeded(now, duration) };
+            if !failed && duration < 50.0 && now < quiet_until {
+                untold += 1;
+                prop_assert_eq!(told, None);
+                continue;
+            }
+            lazy.succeeded_meanwhile(std::mem::take(&mut untold));
+            let later = if failed { lazy.failed(now, duration) } else { lazy.succeeded(now, duration) };
+            prop_assert_eq!(told, later);
+            prop_assert_eq!(eager.tally(now), lazy.tally(now));
+            quiet_until = lazy.quiet_until(now);
+        }
+    }
+}

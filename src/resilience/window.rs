@@ -73,12 +73,40 @@ impl Window {
 
     /// Counts one call that ended at `now` (milliseconds).
     pub fn record(&mut self, now: f64, failed: bool, slow: bool) {
-        let call = Tally::one(failed, slow);
-        self.forget(now);
-        self.total.add(call);
+        self.record_part(now, Tally::one(failed, slow));
+    }
+
+    /// Counts `calls` calls that ended well and in time, all in the slice of `now`.
+    pub fn record_successes(&mut self, now: f64, calls: u32) {
         match self.span {
             Span::Calls(size) => {
-                self.parts.push_back((now, call));
+                for _ in 0..calls.min(size as u32) {
+                    self.record_part(now, Tally::one(false, false));
+                }
+            }
+            Span::Millis(_) => self.record_part(now, Tally { calls, ..Tally::default() }),
+        }
+    }
+
+    /// Until when a call that ends well and in time changes no rate, since every rate is zero: the end of the slice,
+    /// where there are slices. `None` where some rate is not zero.
+    pub fn quiet_until(&mut self, now: f64) -> Option<f64> {
+        let tally = self.tally(now);
+        (tally.failed == 0 && tally.slow == 0).then(|| match self.span {
+            Span::Calls(_) => f64::INFINITY,
+            Span::Millis(size) => {
+                let width = size / SLICES as f64;
+                ((now / width).floor() + 1.0) * width
+            }
+        })
+    }
+
+    fn record_part(&mut self, now: f64, part: Tally) {
+        self.forget(now);
+        self.total.add(part);
+        match self.span {
+            Span::Calls(size) => {
+                self.parts.push_back((now, part));
                 if self.parts.len() > size.max(1) {
                     self.drop_oldest();
                 }
@@ -86,8 +114,8 @@ impl Window {
             Span::Millis(size) => {
                 let slice = (now / (size / SLICES as f64)).floor();
                 match self.parts.back_mut() {
-                    Some((last, tally)) if *last >= slice => tally.add(call),
-                    _ => self.parts.push_back((slice, call)),
+                    Some((last, tally)) if *last >= slice => tally.add(part),
+                    _ => self.parts.push_back((slice, part)),
                 }
             }
         }

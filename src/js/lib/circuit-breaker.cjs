@@ -9,7 +9,8 @@ const { steadyNow } = require('../resilience/steady.cjs');
 const { read, textOf } = require('../resilience/text.cjs');
 
 const {
-  STATE, FAILURES, SUCCESSES, FAILURE_THRESHOLD, SUCCESS_THRESHOLD, RESET_TIMEOUT, LAST_FAILURE, LAST_CHANGE, QUIET, ISOLATED, CELLS,
+  STATE, FAILURES, SUCCESSES, FAILURE_THRESHOLD, SUCCESS_THRESHOLD, RESET_TIMEOUT, LAST_FAILURE, LAST_CHANGE, QUIET_UNTIL, ISOLATED,
+  SLOW, UNTOLD, CELLS,
 } = PLACES;
 const EVENTS = { CLOSED: 'close', OPEN: 'open', HALF_OPEN: 'halfOpen' };
 const CLOSED = 0;
@@ -23,6 +24,15 @@ const freed = new FinalizationRegistry((handle) => native.breakerFree(handle));
 
 function follow(breaker, next) {
   if (next >= 0) breaker.transition(STATES[next]);
+}
+
+function succeeded(breaker, handle, cells, now, durationMs) {
+  const next = native.breakerSucceeded(handle, cells, now, durationMs);
+  follow(breaker, next);
+  // Reported from outside after the cool-down, a success is the first probe.
+  if (STATES[next] === 'HALF_OPEN' && breaker.state === 'HALF_OPEN') {
+    follow(breaker, native.breakerSucceeded(handle, cells, now, durationMs));
+  }
 }
 
 /** Answers a refused call with the fallback, where there is one that may be used. */
@@ -90,16 +100,18 @@ class CircuitBreaker {
     }
   }
 
-  onSuccess(durationMs = 0) {
+  // `ended`: the clock as the caller read it last, so that it is not read twice.
+  onSuccess(durationMs = 0, ended = undefined) {
     this.metrics.totalSuccesses += 1;
     const { handle, cells } = this[INNER];
-    if (cells[QUIET] === 1) return;
-    const next = native.breakerSucceeded(handle, cells, steadyNow(), durationMs);
-    follow(this, next);
-    // Reported from outside after the cool-down, a success is the first probe.
-    if (STATES[next] === 'HALF_OPEN' && this.state === 'HALF_OPEN') {
-      follow(this, native.breakerSucceeded(handle, cells, steadyNow(), durationMs));
+    const quietUntil = cells[QUIET_UNTIL];
+    const now = quietUntil === Infinity ? 0 : steadyNow(ended);
+    // It changes nothing now; native code counts it when it next looks.
+    if (now < quietUntil && durationMs < cells[SLOW]) {
+      cells[UNTOLD] += 1;
+      return;
     }
+    succeeded(this, handle, cells, now === 0 ? steadyNow() : now, durationMs);
   }
 
   onFailure(durationMs = 0) {
@@ -252,7 +264,7 @@ for (const [field, place] of Object.entries(FIELDS)) {
       const { cells } = this[INNER];
       cells[place] = Number(value);
       // Native code looks again before it says that a success changes nothing.
-      cells[QUIET] = 0;
+      cells[QUIET_UNTIL] = 0;
     },
   });
 }

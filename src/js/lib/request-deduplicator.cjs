@@ -1,7 +1,6 @@
 'use strict';
 // One run for all who ask for the same key at the same time, and its result for those who ask later.
 
-const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
 const { Deadline } = require('../resilience/deadlines.cjs');
 const { digest } = require('../resilience/digest.cjs');
@@ -89,7 +88,7 @@ function lead(owner, key, fn, options) {
   const flight = new Flight(owner, key, ttl, stale, either(options.timeoutMs, inner.timeout));
   owner.pending.set(key, flight.promise);
   try {
-    if (flight.timeout > 0) flight.start(flight.timeout, performance.now());
+    if (flight.timeout > 0) flight.start(flight.timeout);
     if (fn.length > 0) flight.controller = new AbortController();
     const result = flight.controller === null ? fn() : fn(flight.controller.signal);
     Promise.resolve(result).then(

@@ -1,7 +1,6 @@
 'use strict';
 // One call with a limit of time and a way to give it up.
 
-const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
 const { Deadline } = require('./deadlines.cjs');
 const { textOf } = require('./text.cjs');
@@ -50,7 +49,7 @@ function limited(fn, timeout, signal) {
   return new Promise((resolve, reject) => {
     const attempt = new Attempt(timeout, signal, resolve, reject);
     signal?.addEventListener('abort', attempt.aborted, { once: true });
-    attempt.start(timeout, performance.now());
+    attempt.start(timeout);
     try {
       if (fn.length > 0) attempt.controller = new AbortController();
       const result = attempt.controller === null ? fn() : fn(attempt.controller.signal);

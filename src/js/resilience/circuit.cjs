@@ -11,9 +11,9 @@ const STATES = ['CLOSED', 'OPEN', 'HALF_OPEN'];
 /** Places in the array shared with native code, and how many there are. */
 const PLACES = Object.freeze({
   STATE: 0, FAILURES: 1, SUCCESSES: 2, FAILURE_THRESHOLD: 3, SUCCESS_THRESHOLD: 4, RESET_TIMEOUT: 5, LAST_FAILURE: 6, LAST_CHANGE: 7,
-  GENERATION: 8, QUIET: 9, ISOLATED: 10, CELLS: 11,
+  GENERATION: 8, QUIET_UNTIL: 9, ISOLATED: 10, SLOW: 11, UNTOLD: 12, CELLS: 13,
 });
-const { GENERATION } = PLACES;
+const { GENERATION, SLOW } = PLACES;
 /** An answer of `breakerAdmit`. */
 const HALF_OPEN_FIRST = 3;
 
@@ -29,31 +29,20 @@ class FallbackResult {
   }
 }
 
-/** One call under way. */
+/** One call under way. What most calls do not need stands on the prototype: a call is as dear as its object is large. */
 class Flight extends Deadline {
-  constructor(breaker, generation, probe, timeout, resolve, reject) {
+  constructor(breaker, generation, timeout) {
     super();
     this.breaker = breaker;
     this.generation = generation;
-    this.probe = probe;
     this.timeout = timeout;
-    this.began = 0;
-    this.resolve = resolve;
-    this.reject = reject;
-    this.controller = null;
-    this.done = false;
-  }
-
-  /** The settling of a call that was given up is nobody's business any more. */
-  end() {
-    if (this.done) return false;
-    this.done = true;
-    this.stop();
-    return true;
+    this.resolve = null;
+    this.reject = null;
   }
 
   fulfilled(value) {
-    if (!this.end()) return;
+    // The settling of a call that was given up is nobody's business any more.
+    if (!this.stop()) return;
     try {
       succeed(this.breaker, this.generation, this.probe, this.began);
     } catch (error) {
@@ -63,7 +52,10 @@ class Flight extends Deadline {
   }
 
   rejected(error) {
-    if (!this.end()) return;
+    if (this.stop()) this.refuse(error);
+  }
+
+  refuse(error) {
     try {
       fail(this.breaker, this.generation, this.probe, this.began, error);
     } catch (hookError) {
@@ -74,9 +66,21 @@ class Flight extends Deadline {
 
   expired() {
     const error = native.resilienceTimeoutError(textOf(this.timeout));
-    this.rejected(error);
+    this.refuse(error);
     this.breaker[INNER].tell('timeout', error);
     this.controller?.abort(error);
+  }
+}
+
+Object.assign(Flight.prototype, { probe: false, began: 0, controller: null });
+
+/** A call that is a probe, is timed, or can be aborted. */
+class CloseFlight extends Flight {
+  constructor(breaker, generation, timeout, probe, began, controller) {
+    super(breaker, generation, timeout);
+    this.probe = probe;
+    this.began = began;
+    this.controller = controller;
   }
 }
 
@@ -88,8 +92,8 @@ class Inner {
     this.emitter = null;
     this.isFailure = typeof options.isFailure === 'function' ? options.isFailure : null;
     this.useFallback = options.useFallback === true;
-    /** Whether durations matter: without a window there is no need to look at the clock. */
-    this.timed = Boolean(options.window);
+    /** Whether durations matter: where no call is too slow there is no need to look at the clock. */
+    this.timed = cells[SLOW] !== Infinity;
     this.lastName = undefined;
     this.lastCall = undefined;
     this.lastText = '';
@@ -129,10 +133,14 @@ const isCurrent = (breaker, generation) => breaker[INNER].cells[GENERATION] === 
 function succeed(breaker, generation, probe, began) {
   const current = isCurrent(breaker, generation);
   if (probe) release(breaker, generation);
-  if (current) breaker.onSuccess(began === 0 ? 0 : performance.now() - began);
-  else breaker.metrics.totalSuccesses += 1;
-  const { emitter } = breaker[INNER];
-  if (emitter !== null) breaker[INNER].tell('success');
+  if (!current) breaker.metrics.totalSuccesses += 1;
+  else if (began === 0) breaker.onSuccess();
+  else {
+    const ended = performance.now();
+    breaker.onSuccess(ended - began, ended);
+  }
+  const inner = breaker[INNER];
+  if (inner.emitter !== null) inner.tell('success');
 }
 
 function fail(breaker, generation, probe, began, error) {
@@ -192,17 +200,26 @@ function run(breaker, fn, timeout, probe) {
     }
     return Promise.resolve(result);
   }
-  return new Promise((resolve, reject) => {
-    const flight = new Flight(breaker, generation, probe, timeout, resolve, reject);
-    flight.controller = controller;
-    flight.began = began;
-    flight.start(timeout, began === 0 ? performance.now() : began);
-    try {
-      result.then((value) => flight.fulfilled(value), (error) => flight.rejected(error));
-    } catch (error) {
-      flight.rejected(error);
-    }
+  const plain = !probe && began === 0 && controller === null;
+  const flight = plain
+    ? new Flight(breaker, generation, timeout)
+    : new CloseFlight(breaker, generation, timeout, probe, began, controller);
+  return watched(result, flight, timeout);
+}
+
+/** A promise of the outcome of a call under way. A function of its own: its closures hold the flight and nothing else. */
+function watched(result, flight, timeout) {
+  const outcome = new Promise((resolve, reject) => {
+    flight.resolve = resolve;
+    flight.reject = reject;
   });
+  flight.start(timeout);
+  try {
+    result.then((value) => flight.fulfilled(value), (error) => flight.rejected(error));
+  } catch (error) {
+    flight.rejected(error);
+  }
+  return outcome;
 }
 
 Object.assign(exports, { INNER, Inner, FallbackResult, PLACES, STATES, admit, run });

@@ -5,4 +5,5 @@ const { performance } = require('node:perf_hooks');
 
 const origin = performance.timeOrigin;
 
-exports.steadyNow = () => Math.floor(origin + performance.now());
+/** `at`: what `performance.now()` said, where it was read already. */
+exports.steadyNow = (at = performance.now()) => Math.floor(origin + at);

@@ -11,7 +11,11 @@ thread_local! {
     static BREAKERS: Handles<Breaker> = const { handles() };
 }
 
-const CELLS: usize = 11;
+const CELLS: usize = 13;
+/// Successes that the face counted instead of telling of them.
+const UNTOLD: usize = 12;
+/// No time was read: the next success has to be told.
+const LOUD: f64 = f64::NAN;
 
 pub fn register(exports: Exports<'_>) {
     exports
@@ -19,7 +23,7 @@ pub fn register(exports: Exports<'_>) {
         .function("breakerFree", |call| Ok(call.boolean(BREAKERS.remove(call.uint_at(0)?).is_some())))
         .function("breakerAdmit", |call| {
             let now = call.number_at(2)?;
-            let admission = with(call, |breaker| breaker.admit(now))?;
+            let admission = with(call, now, |breaker| breaker.admit(now))?;
             Ok(call.int(match admission {
                 Admission::Permit => 0,
                 Admission::Probe => 1,
@@ -29,31 +33,31 @@ pub fn register(exports: Exports<'_>) {
         })
         .function("breakerRelease", |call| {
             let generation = call.uint_at(2)?;
-            with(call, |breaker| breaker.release(generation))?;
+            with(call, LOUD, |breaker| breaker.release(generation))?;
             Ok(call.undefined())
         })
         .function("breakerSucceeded", |call| {
             let (now, duration) = (call.number_at(2)?, call.number_at(3)?);
-            let next = with(call, |breaker| breaker.succeeded(now, duration))?;
+            let next = with(call, now, |breaker| breaker.succeeded(now, duration))?;
             Ok(call.int(number_of(next)))
         })
         .function("breakerFailed", |call| {
             let (now, duration) = (call.number_at(2)?, call.number_at(3)?);
-            let next = with(call, |breaker| breaker.failed(now, duration))?;
+            let next = with(call, now, |breaker| breaker.failed(now, duration))?;
             Ok(call.int(number_of(next)))
         })
         .function("breakerTransition", |call| {
             let (to, now) = (state_at(call, 2)?, call.number_at(3)?);
-            with(call, |breaker| breaker.transition(to, now))?;
+            with(call, now, |breaker| breaker.transition(to, now))?;
             Ok(call.undefined())
         })
         .function("breakerForce", |call| {
             let to = state_at(call, 2)?;
-            with(call, |breaker| breaker.force(to))?;
+            with(call, LOUD, |breaker| breaker.force(to))?;
             Ok(call.undefined())
         })
         .function("breakerIsolate", |call| {
-            with(call, Breaker::isolate)?;
+            with(call, LOUD, Breaker::isolate)?;
             Ok(call.undefined())
         })
         .function("breakerView", view);
@@ -66,15 +70,15 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let config =
         if call.scalar_at(1).is_falsy() { config } else { config.with_rates(&call.options_at(1)?, &options)? };
     let (cells, now) = (cells(call, 2)?, call.number_at(3)?);
-    let breaker = Breaker::new(config, now);
-    store(&breaker, cells);
+    let mut breaker = Breaker::new(config, now);
+    store(&mut breaker, cells, now);
     Ok(call.uint(BREAKERS.insert(breaker)))
 }
 
 /// `(handle, cells, now)` → what `getState` adds.
 fn view<'s>(call: &Call<'s>) -> Answer<'s> {
     let now = call.number_at(2)?;
-    let (remaining, tally) = with(call, |breaker| (breaker.remaining(now), breaker.tally(now)))?;
+    let (remaining, tally) = with(call, now, |breaker| (breaker.remaining(now), breaker.tally(now)))?;
     Ok(call
         .object()
         .number("remaining", remaining)
@@ -98,13 +102,13 @@ fn cells<'s>(call: &Call<'s>, index: usize) -> Result<&'s [Cell<f64>], Failure> 
     if cells.len() == CELLS { Ok(cells) } else { Err(Failure::internal("a breaker's cells have the wrong length")) }
 }
 
-/// Runs `body` with the breaker of argument 0, whose visible part is in the cells of argument 1.
-fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Breaker) -> R) -> Result<R, Failure> {
+/// Runs `body` at time `now` with the breaker of argument 0, whose visible part is in the cells of argument 1.
+fn with<R>(call: &Call<'_>, now: f64, body: impl FnOnce(&mut Breaker) -> R) -> Result<R, Failure> {
     let cells = cells(call, 1)?;
     BREAKERS.with_object(call.uint_at(0)?, |breaker| {
         load(breaker, cells);
         let result = body(breaker);
-        store(breaker, cells);
+        store(breaker, cells, now);
         result
     })
 }
@@ -123,9 +127,11 @@ fn load(breaker: &mut Breaker, cells: &[Cell<f64>]) {
     for (number, cell) in numbers.into_iter().zip(cells.iter().skip(1)) {
         *number = cell.get();
     }
+    breaker.succeeded_meanwhile(cells.get(UNTOLD).map_or(0, |cell| cell.get() as u32));
 }
 
-fn store(breaker: &Breaker, cells: &[Cell<f64>]) {
+fn store(breaker: &mut Breaker, cells: &[Cell<f64>], now: f64) {
+    let quiet_until = if now.is_nan() { 0.0 } else { breaker.quiet_until(now) };
     let visible = &breaker.visible;
     let values: [f64; CELLS] = [
         f64::from(visible.state as u8),
@@ -137,8 +143,10 @@ fn store(breaker: &Breaker, cells: &[Cell<f64>]) {
         visible.last_failure,
         visible.last_change,
         visible.generation.into(),
-        f64::from(u8::from(breaker.is_quiet())),
+        quiet_until,
         f64::from(u8::from(visible.isolated)),
+        breaker.slow_call_ms(),
+        0.0,
     ];
     for (cell, value) in cells.iter().zip(values) {
         cell.set(value);

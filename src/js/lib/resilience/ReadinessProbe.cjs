@@ -45,7 +45,7 @@ function ask(checkFn, timeout, running, key) {
       check.end(settle, value);
     };
     try {
-      check.start(timeout, performance.now());
+      check.start(timeout);
       Promise.resolve(checkFn()).then((value) => done(resolve, value), (error) => done(reject, error));
     } catch (error) {
       done(reject, error);
