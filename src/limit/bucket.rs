@@ -33,14 +33,18 @@ impl Bucket {
 
     /// Adds what the ticks up to `now` have refilled, and ends a block that is over.
     pub fn settle(&mut self, ticks: &Ticks, now: f64) {
-        let tick = ticks.at(now);
+        self.settle_at(ticks.at(now), ticks);
+        if self.blocked_until <= now {
+            self.blocked_until = 0.0;
+        }
+    }
+
+    /// Adds what the ticks up to this one have refilled.
+    pub fn settle_at(&mut self, tick: u64, ticks: &Ticks) {
         if tick > self.settled {
             let refill = (tick - self.settled) as f64 * ticks.step(self.refill_rate);
             self.tokens = (self.tokens + refill).min(self.limit);
             self.settled = tick;
-        }
-        if self.blocked_until <= now {
-            self.blocked_until = 0.0;
         }
     }
 

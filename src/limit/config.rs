@@ -26,6 +26,86 @@ pub struct LimiterConfig {
     pub idle: Duration,
     /// Whether a refused `acquire` resolves with `acquired: false` instead of rejecting.
     pub resolve_refused: bool,
+    /// A limit that all clients share, on top of their own.
+    pub global: Option<GlobalConfig>,
+}
+
+/// The settings of a limit that all clients share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GlobalConfig {
+    /// Tokens its bucket holds.
+    pub rate_limit: f64,
+    /// Tokens a second that it gains.
+    pub refill_rate: f64,
+    /// How far apart its refills are.
+    pub refill_interval: Duration,
+    /// What a client of weight 1 may spend before it is the next one's turn.
+    pub quantum: f64,
+    /// Requests of all clients that wait at a time.
+    pub max_queue_length: u64,
+}
+
+impl GlobalConfig {
+    /// Reads and checks the raw options; limit and rate have no default.
+    pub fn from_options(raw: &(impl Options + ?Sized)) -> Result<Self, OptionError> {
+        let read = || {
+            let rate_limit = required(raw, "rateLimit", 1e-3)?;
+            Ok(Self {
+                rate_limit,
+                refill_rate: required(raw, "refillRate", 1e-9)?,
+                refill_interval: interval(raw, Duration::from_secs(1))?,
+                quantum: options::number(raw, "quantum", 1.0, 1e-3, MOST)?,
+                max_queue_length: options::count(raw, "maxQueueLength", 100_000, 1, 10_000_000)?,
+            })
+        };
+        read().map_err(|error: OptionError| OptionError { option: format!("globalLimit.{}", error.option), ..error })
+    }
+}
+
+fn required(raw: &(impl Options + ?Sized), name: &str, min: f64) -> Result<f64, OptionError> {
+    match raw.get(name) {
+        Scalar::Number(number) if number >= min => Ok(number.min(MOST)),
+        value @ Scalar::Number(_) => Err(OptionError::out_of_range(name, format!("a number from {min}"), &value)),
+        value => Err(OptionError::wrong_type(name, "a number", &value)),
+    }
+}
+
+fn interval(raw: &(impl Options + ?Sized), default: Duration) -> Result<Duration, OptionError> {
+    // A float's microsecond may round to no time at all.
+    Ok(options::millis(raw, "refillInterval", default)?.max(Duration::from_micros(1)))
+}
+
+/// What a request's share of a shared limit weighs, and the class in which it waits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// Its share relative to others'.
+    pub weight: f64,
+    /// 0 is served first.
+    pub class: u8,
+}
+
+impl Share {
+    /// The class of a request that names none.
+    pub const USUAL_CLASS: u8 = 5;
+
+    /// Reads what a caller gave; `undefined` means the default, 1 and [`Share::USUAL_CLASS`].
+    pub fn read(weight: &Scalar, priority: &Scalar) -> Result<Self, OptionError> {
+        let weight = match *weight {
+            Scalar::Missing => 1.0,
+            Scalar::Number(number) if (1e-3..=1e3).contains(&number) => number,
+            Scalar::Number(_) => return Err(OptionError::out_of_range("weight", "a number from 0.001 to 1000", weight)),
+            _ => return Err(OptionError::wrong_type("weight", "a number", weight)),
+        };
+        let class = match *priority {
+            Scalar::Missing => Self::USUAL_CLASS,
+            Scalar::Number(number) if (0.0..=9.0).contains(&number) && number.fract() == 0.0 => number as u8,
+            Scalar::Number(_) => {
+                return Err(OptionError::out_of_range("priority", "a whole number from 0 to 9", priority));
+            }
+            _ => return Err(OptionError::wrong_type("priority", "a whole number", priority)),
+        };
+        Ok(Self { weight, class })
+    }
 }
 
 impl Default for LimiterConfig {
@@ -40,6 +120,7 @@ impl Default for LimiterConfig {
             max_queue_length: 10_000,
             idle: Duration::from_secs(300),
             resolve_refused: false,
+            global: None,
         }
     }
 }
@@ -51,14 +132,14 @@ impl LimiterConfig {
         Ok(Self {
             rate_limit: finite(raw, "rateLimit", default.rate_limit, 1e-3)?,
             refill_rate: finite(raw, "refillRate", default.refill_rate, 1e-9)?,
-            refill_interval: options::millis(raw, "refillInterval", default.refill_interval)?
-                .max(Duration::from_micros(1)),
+            refill_interval: interval(raw, default.refill_interval)?,
             max_wait: options::millis(raw, "maxWaitTime", default.max_wait)?,
             fair_queueing: options::unless_false(raw, "fairQueueing"),
             max_clients: options::count(raw, "maxClients", default.max_clients, 1, 100_000_000)?,
             max_queue_length: options::count(raw, "maxQueueLength", default.max_queue_length, 1, 10_000_000)?,
             idle: options::millis(raw, "idleMs", default.idle)?,
             resolve_refused: raw.get("resolveRefused") == Scalar::Bool(true),
+            global: None,
         })
     }
 }

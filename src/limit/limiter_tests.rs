@@ -13,7 +13,7 @@ fn limiter(limit: f64, rate: f64, interval_ms: u64) -> (Limiter, Bucket) {
         ..LimiterConfig::default()
     };
     let mut limiter = Limiter::new(config);
-    limiter.ticks.start(0.0);
+    limiter.start(0.0);
     let bucket = Bucket::full(limit, rate, &limiter.ticks, 0.0);
     (limiter, bucket)
 }
@@ -21,8 +21,8 @@ fn limiter(limit: f64, rate: f64, interval_ms: u64) -> (Limiter, Bucket) {
 #[test]
 fn a_waiter_is_due_at_the_tick_that_pays_for_it() {
     let (mut limiter, mut bucket) = limiter(10.0, 2.0, 500);
-    assert_eq!(limiter.take(&mut bucket, 10.0, 0.0), Verdict::Allowed);
-    limiter.enqueue(0, &mut bucket, 3.0, None, 100.0).unwrap();
+    assert_eq!(limiter.take(0, &mut bucket, 10.0, 0.0), Verdict::Allowed);
+    limiter.enqueue(LineId::of(0), &mut bucket, 3.0, None, 100.0).unwrap();
     assert_eq!(limiter.next_event_ms(100.0), Some(1400.0));
     assert_eq!(limiter.take_due(1499.0), None);
     assert_eq!(limiter.take_due(1500.0), Some(0));
@@ -35,17 +35,17 @@ fn a_waiter_is_due_at_the_tick_that_pays_for_it() {
 fn newcomers_do_not_overtake() {
     let (mut limiter, mut bucket) = limiter(10.0, 2.0, 500);
     bucket.tokens = 1.0;
-    limiter.enqueue(0, &mut bucket, 5.0, None, 0.0).unwrap();
-    assert_eq!(limiter.take_in_turn(0, &mut bucket, 1.0, 0.0), Verdict::Denied);
-    assert_eq!(limiter.take(&mut bucket, 1.0, 0.0), Verdict::Allowed);
+    limiter.enqueue(LineId::of(0), &mut bucket, 5.0, None, 0.0).unwrap();
+    assert_eq!(limiter.take_in_turn(LineId::of(0), &mut bucket, 1.0, 0.0), Verdict::Denied);
+    assert_eq!(limiter.take(0, &mut bucket, 1.0, 0.0), Verdict::Allowed);
 }
 
 #[test]
 fn one_waiter_running_out_of_time_leaves_the_others() {
     let (mut limiter, mut bucket) = limiter(10.0, 2.0, 500);
     bucket.tokens = 0.0;
-    let first = limiter.enqueue(0, &mut bucket, 9.0, Some(600.0), 0.0).unwrap();
-    let second = limiter.enqueue(0, &mut bucket, 1.0, Some(5000.0), 0.0).unwrap();
+    let first = limiter.enqueue(LineId::of(0), &mut bucket, 9.0, Some(600.0), 0.0).unwrap();
+    let second = limiter.enqueue(LineId::of(0), &mut bucket, 1.0, Some(5000.0), 0.0).unwrap();
     assert_eq!(limiter.take_expired(600.0), Some((0, first)));
     assert_eq!(limiter.take_expired(600.0), None);
     assert_eq!(limiter.take_due(1000.0), Some(0));
@@ -55,12 +55,12 @@ fn one_waiter_running_out_of_time_leaves_the_others() {
 #[test]
 fn what_can_never_be_paid_does_not_wait() {
     let (mut limiter, mut bucket) = limiter(10.0, 2.0, 500);
-    assert_eq!(limiter.enqueue(0, &mut bucket, 11.0, None, 0.0), Err(Refusal::CostExceedsLimit));
-    assert_eq!(limiter.enqueue(0, &mut bucket, f64::NAN, None, 0.0), Err(Refusal::Invalid));
+    assert_eq!(limiter.enqueue(LineId::of(0), &mut bucket, 11.0, None, 0.0), Err(Refusal::CostExceedsLimit));
+    assert_eq!(limiter.enqueue(LineId::of(0), &mut bucket, f64::NAN, None, 0.0), Err(Refusal::Invalid));
     for _ in 0..50 {
-        limiter.enqueue(0, &mut bucket, 1.0, None, 0.0).unwrap();
+        limiter.enqueue(LineId::of(0), &mut bucket, 1.0, None, 0.0).unwrap();
     }
-    assert_eq!(limiter.enqueue(0, &mut bucket, 1.0, None, 0.0), Err(Refusal::QueueFull));
+    assert_eq!(limiter.enqueue(LineId::of(0), &mut bucket, 1.0, None, 0.0), Err(Refusal::QueueFull));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn nothing_is_due_once_refilling_has_stopped() {
     let (mut limiter, mut bucket) = limiter(10.0, 2.0, 500);
     bucket.tokens = 0.0;
     limiter.ticks.stop(100.0);
-    limiter.enqueue(0, &mut bucket, 1.0, Some(50.0), 100.0).unwrap();
+    limiter.enqueue(LineId::of(0), &mut bucket, 1.0, Some(50.0), 100.0).unwrap();
     assert_eq!(limiter.take_due(1e9), None);
     assert_eq!(limiter.next_event_ms(100.0), Some(50.0));
 }
@@ -77,7 +77,7 @@ fn nothing_is_due_once_refilling_has_stopped() {
 fn an_unserved_line_is_due_again_only_with_the_next_tick() {
     let (mut limiter, mut bucket) = limiter(10.0, 2.0, 500);
     bucket.tokens = 0.0;
-    limiter.enqueue(0, &mut bucket, 1.0, None, 0.0).unwrap();
+    limiter.enqueue(LineId::of(0), &mut bucket, 1.0, None, 0.0).unwrap();
     assert_eq!((limiter.take_due(500.0), limiter.take_due(999.0)), (Some(0), None));
     assert_eq!(limiter.take_due(1000.0), Some(0));
 }
@@ -112,12 +112,12 @@ proptest! {
             match step {
                 Step::Wait(ms) => now += ms,
                 Step::Take(cost) => {
-                    let verdict = limiter.take(&mut bucket, cost, now);
+                    let verdict = limiter.take(0, &mut bucket, cost, now);
                     prop_assert_eq!(verdict == Verdict::Invalid, cost < 0.0);
                     if verdict == Verdict::Allowed { grants.push((now, cost, added)); }
                 }
                 Step::Queue(cost) => {
-                    if let Ok(ticket) = limiter.enqueue(0, &mut bucket, cost, None, now) { costs.insert(ticket, cost); }
+                    if let Ok(ticket) = limiter.enqueue(LineId::of(0), &mut bucket, cost, None, now) { costs.insert(ticket, cost); }
                 }
                 Step::Remove(amount) => bucket.remove(amount),
                 Step::Add(amount) => { bucket.add(amount); added += amount; }

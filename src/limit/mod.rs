@@ -44,9 +44,12 @@
 pub mod bucket;
 pub mod config;
 pub mod error;
+pub mod fair;
+pub mod global;
 pub mod headers;
 pub mod limiter;
 pub mod queue;
+pub mod reserve;
 pub mod shared;
 pub mod stats;
 pub mod sweep;

@@ -49,8 +49,16 @@ impl<'a> Slot<'a> {
 
     /// Writes a settled bucket back, and publishes its balance when only spending and refills can change it.
     pub fn store(self, bucket: &Bucket, waiting: usize, ticks: &Ticks) {
+        self.write(bucket, waiting, ticks, waiting == 0 && bucket.blocked_until == 0.0);
+    }
+
+    /// As [`Slot::store`], but publishes nothing: each cost has to be asked about.
+    pub fn store_unpublished(self, bucket: &Bucket, waiting: usize, ticks: &Ticks) {
+        self.write(bucket, waiting, ticks, false);
+    }
+
+    fn write(self, bucket: &Bucket, waiting: usize, ticks: &Ticks, fast: bool) {
         let write = |index: usize, value: f64| self.0[index].set(value);
-        let fast = waiting == 0 && bucket.blocked_until == 0.0;
         write(TOKENS, bucket.tokens);
         write(FAST, if fast { bucket.settled as f64 } else { -1.0 - bucket.settled as f64 });
         write(LIMIT, bucket.limit);

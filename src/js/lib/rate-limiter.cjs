@@ -5,6 +5,7 @@ const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, EN
 const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
 const { middleware } = require('../limit/middleware.cjs');
+const { reserve } = require('../limit/reservation.cjs');
 const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
 const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED } = require('../limit/waiters.cjs');
 
@@ -13,6 +14,8 @@ const closed = new FinalizationRegistry((handle) => native.limitClose(handle));
 const DENIED = 0;
 const ALLOWED = 1;
 const INVALID = -1;
+/** The class of a request that names no priority. */
+const USUAL_CLASS = 5;
 
 /**
  * Stands where the original had its interval. There is no timer over all clients: refills are computed when a bucket
@@ -42,24 +45,24 @@ function slotFor(limiter, state, id) {
 }
 
 /** Asks the native room; `inTurn` stands behind those who wait. */
-function ask(state, slot, cost, inTurn, time) {
+function ask(state, slot, cost, inTurn, time, priority) {
   const { clients } = state;
   const desk = clients.lay(slot, time, typeof cost === 'number' ? cost : NaN);
-  const verdict = inTurn ? native.limitTakeInTurn(clients.handle, desk) : native.limitTake(clients.handle, desk);
+  const verdict = inTurn ? native.limitTakeInTurn(clients.handle, desk, priority) : native.limitTake(clients.handle, desk);
   clients.keep(slot);
   state.numbers[0] = desk[TOKENS];
   return verdict;
 }
 
 /** ALLOWED, DENIED or INVALID; the balance left is in `numbers[0]`. */
-function take(limiter, state, id, cost, inTurn) {
+function take(limiter, state, id, cost, inTurn, priority) {
   // First of all: reading the clock waits for all loads before it, and those that follow are slow with many clients.
   const time = now();
   const { clients } = state;
   const { window } = clients;
   const slot = clients.find(id);
   if (time >= window[ENDS]) clients.readWindow();
-  if (slot < 0) return ask(state, slotFor(limiter, state, id), cost, inTurn, time);
+  if (slot < 0) return ask(state, slotFor(limiter, state, id), cost, inTurn, time, priority);
   const chunk = clients.chunk(slot);
   const place = clients.place(slot);
   const tick = window[TICK];
@@ -67,7 +70,7 @@ function take(limiter, state, id, cost, inTurn) {
   if (settled !== tick) {
     // Published for an earlier tick (not for none): from the floor on, the refills since then have filled the bucket.
     if (!(settled >= 0 && settled < tick && chunk[place + TOKENS] >= chunk[place + FLOOR])) {
-      return ask(state, slot, cost, inTurn, time);
+      return ask(state, slot, cost, inTurn, time, priority);
     }
     chunk[place + TOKENS] = chunk[place + LIMIT];
     chunk[place + FAST] = tick;
@@ -79,14 +82,14 @@ function take(limiter, state, id, cost, inTurn) {
     state.numbers[0] = chunk[place + TOKENS];
     return ALLOWED;
   }
-  return ask(state, slot, cost, inTurn, time);
+  return ask(state, slot, cost, inTurn, time, priority);
 }
 
 /** As `take`, where somebody has replaced `getBucket`: its bucket decides, whatever it is. */
-function takeFrom(limiter, state, id, cost, inTurn) {
+function takeFrom(limiter, state, id, cost, inTurn, priority) {
   const bucket = limiter.getBucket(id);
   const slot = slotOfBucket(state, bucket);
-  if (slot >= 0) return ask(state, slot, cost, inTurn, now());
+  if (slot >= 0) return ask(state, slot, cost, inTurn, now(), priority);
   if (typeof cost !== 'number' || !(cost >= 0)) return INVALID;
   if (!(bucket.tokens >= cost)) return DENIED;
   bucket.tokens -= cost;
@@ -94,9 +97,9 @@ function takeFrom(limiter, state, id, cost, inTurn) {
   return ALLOWED;
 }
 
-/** `{ signal, timeoutMs }`, checked; -1 where no time is given. */
+/** `{ signal, timeoutMs, weight, priority }`, checked; -1 where no time is given. */
 function waitOptions(options, maxWaitTime) {
-  const { signal, timeoutMs } = options ?? {};
+  const { signal, timeoutMs, weight, priority } = options ?? {};
   if (signal !== undefined && signal !== null && typeof signal.addEventListener !== 'function') {
     throw new TypeError('option "signal" must be an AbortSignal');
   }
@@ -104,16 +107,20 @@ function waitOptions(options, maxWaitTime) {
     throw new TypeError('option "timeoutMs" must be a number of milliseconds');
   }
   const usual = typeof maxWaitTime === 'number' && maxWaitTime > 0 ? maxWaitTime : -1;
-  return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual };
+  const given = weight !== undefined || priority !== undefined;
+  const share = given ? native.limitShare(weight, priority) : USUAL_CLASS;
+  return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual, weight: weight ?? 1, priority: share };
 }
 
 class RateLimiter {
   constructor(options = {}) {
     if (options === null) throw new TypeError('options must be an object');
-    const { handle, maxClients, idleMs, resolveRefused, maxQueueLength, ...settings } = native.limitOpen(options);
+    const { handle, maxClients, idleMs, resolveRefused, maxQueueLength, ...settings } = native.limitOpen(options, options.globalLimit);
     const state = {
       clients: new Clients(handle, maxClients),
       waiters: new Map(),
+      reserved: new Set(),
+      shared: settings.globalLimit !== undefined,
       timer: null,
       timerAt: 0,
       idleTimer: null,
@@ -129,7 +136,7 @@ class RateLimiter {
     };
     Object.defineProperty(this, STATE, { value: state });
     closed.register(this, handle);
-    Object.assign(this, settings, { maxClients, maxQueueLength });
+    Object.assign(this, { globalLimit: undefined }, settings, { maxClients, maxQueueLength });
     this.stats = { totalRequests: 0, allowedRequests: 0, deniedRequests: 0, queuedRequests: 0, buckets: {} };
     this.refillTimer = null;
     state.buckets = new BucketsView(this, state);
@@ -170,8 +177,8 @@ class RateLimiter {
   isAllowed(clientId, tokens = 1) {
     const verdict =
       this.getBucket === getBucket
-        ? take(this, this[STATE], clientId, tokens, false)
-        : takeFrom(this, this[STATE], clientId, tokens, false);
+        ? take(this, this[STATE], clientId, tokens, false, USUAL_CLASS)
+        : takeFrom(this, this[STATE], clientId, tokens, false, USUAL_CLASS);
     if (verdict === ALLOWED) {
       this.stats.allowedRequests += 1;
       return true;
@@ -183,16 +190,19 @@ class RateLimiter {
   async acquire(clientId, tokens = 1, options = undefined) {
     const state = this[STATE];
     this.stats.totalRequests += 1;
+    let priority = USUAL_CLASS;
     if (options !== undefined) {
-      const { signal } = waitOptions(options, this.maxWaitTime);
+      const checked = waitOptions(options, this.maxWaitTime);
+      const { signal } = checked;
+      priority = checked.priority;
       if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
     }
     const own = this.isAllowed === isAllowed;
     let verdict;
     state.numbers[0] = 0;
     if (!own) verdict = this.isAllowed(clientId, tokens) ? ALLOWED : DENIED;
-    else if (this.getBucket === getBucket) verdict = take(this, state, clientId, tokens, true);
-    else verdict = takeFrom(this, state, clientId, tokens, true);
+    else if (this.getBucket === getBucket) verdict = take(this, state, clientId, tokens, true, priority);
+    else verdict = takeFrom(this, state, clientId, tokens, true, priority);
     if (verdict === ALLOWED) {
       if (own) this.stats.allowedRequests += 1;
       return { acquired: true, waitTime: 0, retryAfterMs: 0, remaining: Math.floor(state.numbers[0]) };
@@ -208,17 +218,17 @@ class RateLimiter {
 
   async queueRequest(clientId, tokens = 1, options = undefined) {
     const state = this[STATE];
-    const { signal, timeoutMs } = waitOptions(options, this.maxWaitTime);
+    const { signal, timeoutMs, weight, priority } = waitOptions(options, this.maxWaitTime);
     if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
     this.stats.queuedRequests += 1;
     const slot = slotFor(this, state, clientId);
-    return wait(this, state, { id: clientId, slot, tokens, timeoutMs, signal });
+    return wait(this, state, { id: clientId, slot, tokens, timeoutMs, signal, weight, priority });
   }
 
   processQueue(clientId) {
     const state = this[STATE];
     const slot = state.clients.find(clientId);
-    if (slot >= 0 && state.waiters.size > 0) serve(this, state, slot);
+    if (slot >= 0 && state.waiters.size + state.reserved.size > 0) serve(this, state, slot);
   }
 
   setLimit(clientId, limit, refillRate) {
@@ -268,6 +278,19 @@ class RateLimiter {
     return stateOf(state, slot, 1);
   }
 
+  /**
+   * Tokens for a time to come: `{ waitMs, at, cancel() }`. Throws what a refused `acquire` rejects with, also when they
+   * come later than `maxWaitMs`.
+   */
+  reserve(clientId, tokens = 1, { maxWaitMs = this.maxWaitTime } = {}) {
+    if (!(typeof maxWaitMs === 'number' && maxWaitMs >= 0)) {
+      throw new TypeError('option "maxWaitMs" must be a number of milliseconds');
+    }
+    const state = this[STATE];
+    if (state.shared) throw new TypeError('reserve cannot promise a time for tokens that are shared by "globalLimit"');
+    return reserve(this, state, { id: clientId, slot: slotFor(this, state, clientId), tokens, maxWaitMs });
+  }
+
   middleware(options) {
     return middleware(this, options);
   }
@@ -294,7 +317,7 @@ class RateLimiter {
         buckets[name] = value;
       }
     }
-    return {
+    const stats = {
       totalRequests,
       allowedRequests,
       deniedRequests,
@@ -304,6 +327,12 @@ class RateLimiter {
       activeBuckets: clients.size,
       buckets,
     };
+    if (this.globalLimit !== undefined) {
+      const tokens = native.limitShared(clients.handle, now());
+      const limit = this.globalLimit.rateLimit;
+      stats.global = { tokens: native.limitShown(tokens), limit, utilization: native.limitUtilization(tokens, limit) };
+    }
+    return stats;
   }
 
   cleanupIdleBuckets(idleTime = 300000) {

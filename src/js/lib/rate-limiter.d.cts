@@ -25,6 +25,35 @@ declare namespace RateLimiter {
     idleMs?: number;
     /** Whether a refused `acquire` (timeout, full line, too high a cost) resolves `acquired: false`. @default false */
     resolveRefused?: boolean;
+    /**
+     * A limit that all clients share, on top of each one's own. Who waits for shared tokens is served in fair turns
+     * (deficit round robin), so one that floods delays another by no more than a turn.
+     */
+    globalLimit?: GlobalLimit | null | false;
+  }
+
+  /** A limit that all clients share. */
+  interface GlobalLimit {
+    /** Tokens that all clients share at a time; starts full. */
+    rateLimit: number;
+    /** Tokens a second that are added. */
+    refillRate: number;
+    /** Milliseconds between two refills. @default 1000 */
+    refillInterval?: number;
+    /** Tokens that a waiting client of weight 1 may take before it is the next one's turn. @default 1 */
+    quantum?: number;
+    /** Requests of all clients that wait at a time; more are refused. @default 100000 */
+    maxQueueLength?: number;
+  }
+
+  /** Tokens promised for a time to come. */
+  interface Reservation {
+    /** Milliseconds until they are there; 0 when they were there and are taken. */
+    readonly waitMs: number;
+    /** When to come, ms since the epoch. */
+    readonly at: number;
+    /** Gives them back, unless their time has come; says whether it did. */
+    cancel(): boolean;
   }
 
   /** A client's bucket, live. Writing to it takes effect. */
@@ -104,6 +133,10 @@ declare namespace RateLimiter {
     signal?: AbortSignal | null;
     /** Milliseconds to wait at most. @default the limiter's `maxWaitTime` */
     timeoutMs?: number;
+    /** With `globalLimit`: the share of this client's line, relative to others', 0.001 to 1000. @default 1 */
+    weight?: number;
+    /** With `globalLimit`: 0 (served first) to 9; a request waits until none before it can be served. @default 5 */
+    priority?: number;
   }
 
   /** What the limit looks like for a client. */
@@ -147,6 +180,8 @@ declare namespace RateLimiter {
     /** Clients remembered. */
     activeBuckets: number;
     buckets: Record<string, BucketStats>;
+    /** Only with `globalLimit`: what all clients share. */
+    global?: { tokens: number; limit: number; utilization: string };
   }
 
   /** Settings of the middleware. */
@@ -184,6 +219,8 @@ declare class RateLimiter {
   fairQueueing: boolean;
   readonly maxClients: number;
   readonly maxQueueLength: number;
+  /** What all clients share, as it was set; `undefined` without. */
+  readonly globalLimit: Required<RateLimiter.GlobalLimit> | undefined;
   /** Counters as they stand. */
   stats: {
     totalRequests: number;
@@ -227,6 +264,12 @@ declare class RateLimiter {
   reward(clientId: unknown, tokens?: number): RateLimiter.RateLimitState;
   /** Denies a client everything for so many milliseconds; 0 ends it. */
   block(clientId: unknown, durationMs: number): RateLimiter.RateLimitState;
+  /**
+   * Tokens for a time to come, behind those who wait and before those who come later. The promise holds, whatever becomes
+   * of the bucket. Throws a {@link RateLimiter.RateLimitError} when they come later than `maxWaitMs` (default: the
+   * limiter's `maxWaitTime`), never, or too many wait. Not with `globalLimit`, under which no time can be promised.
+   */
+  reserve(clientId: unknown, tokens?: number, options?: { maxWaitMs?: number }): RateLimiter.Reservation;
   /** Express/Connect middleware: sets `RateLimit` headers, answers 429 with `Retry-After` when there are no tokens. */
   middleware<Request = IncomingMessage>(
     options?: RateLimiter.MiddlewareOptions<Request>,

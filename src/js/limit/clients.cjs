@@ -90,8 +90,8 @@ class Clients {
   }
 
   /** One question about a bucket. */
-  ask(question, slot, amount, first, second) {
-    const answer = question(this.handle, this.lay(slot, now(), amount), first, second);
+  ask(question, slot, amount, first, second, third) {
+    const answer = question(this.handle, this.lay(slot, now(), amount), first, second, third);
     this.keep(slot);
     return answer;
   }

@@ -39,7 +39,8 @@ function refuse(limiter, state, refusal, { id, slot, tokens, waitTime = 0, signa
   if (refusal !== ABORTED) limiter.stats.deniedRequests += 1;
   const cost = typeof tokens === 'number' ? tokens : NaN;
   const known = slot >= 0 ? stateOf(state, slot, cost) : { remaining: 0, retryAfterMs: Infinity, limit: 0 };
-  const { retryAfterMs, remaining, limit } = known;
+  const { retryAfterMs, remaining } = known;
+  const limit = Math.min(known.limit, limiter.globalLimit?.rateLimit ?? Infinity);
   const error = native.limitError(refusal, textOf(id), cost, limit);
   Object.assign(error, { retryAfterMs, remaining });
   if (refusal === ABORTED) {
@@ -65,11 +66,11 @@ function fail(limiter, state, ticket, refusal) {
 }
 
 /** A promise for tokens. `slot` is the client's. */
-function wait(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
+function wait(limiter, state, { id, slot, tokens, timeoutMs, signal, weight, priority }) {
   const { clients } = state;
   const cost = typeof tokens === 'number' ? tokens : NaN;
   const from = now();
-  const ticket = state.closed ? SHUTDOWN : clients.ask(native.limitEnqueue, slot, cost, timeoutMs);
+  const ticket = state.closed ? SHUTDOWN : clients.ask(native.limitEnqueue, slot, cost, timeoutMs, priority, weight);
   if (ticket < 0) {
     const { error, result } = refuse(limiter, state, ticket, { id, slot, tokens });
     return result === null ? Promise.reject(error) : Promise.resolve(result);
@@ -78,6 +79,8 @@ function wait(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
     const onAbort = () => {
       if (!native.limitCancel(clients.handle, ticket, now())) return;
       fail(limiter, state, ticket, ABORTED);
+      // It may have been the one whose turn it was.
+      serveTurns(limiter, state);
       arm(limiter, state);
     };
     const release = () => signal?.removeEventListener('abort', onAbort);
@@ -87,35 +90,61 @@ function wait(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
   });
 }
 
-/** Serves a client's line while the tokens suffice. */
+/** Serves a client's line while the tokens suffice; with a shared limit, everybody whose turn it is. */
 function serve(limiter, state, slot) {
-  const { clients, served } = state;
-  const chunk = clients.chunk(slot);
-  const place = clients.place(slot);
-  for (;;) {
-    const count = clients.ask(native.limitServe, slot, 0, served);
-    for (let index = 0; index < count; index += 1) {
-      const ticket = served[index * 2];
-      const waiter = state.waiters.get(ticket);
-      state.waiters.delete(ticket);
-      waiter.release();
-      limiter.stats.allowedRequests += 1;
-      const remaining = Math.floor(chunk[place + TOKENS]);
-      waiter.resolve({ acquired: true, waitTime: served[index * 2 + 1], retryAfterMs: 0, remaining });
-    }
-    if (count * 2 < served.length) break;
+  if (state.shared) {
+    // What has changed about the client may have made its head ready.
+    state.clients.ask(native.limitSettle, slot, 0, true);
+    serveTurns(limiter, state);
+  } else {
+    while (serveSome(limiter, state, slot) * 2 === state.served.length);
   }
   arm(limiter, state);
 }
 
-/** Keeps the timer at the earliest thing due; there is none while nobody waits. */
+/** Serves as long as it is somebody's turn for shared tokens that are there. */
+function serveTurns(limiter, state) {
+  if (!state.shared) return;
+  for (;;) {
+    const slot = native.limitTurn(state.clients.handle, now());
+    if (slot < 0) return;
+    serveSome(limiter, state, slot);
+  }
+}
+
+function serveSome(limiter, state, slot) {
+  const { clients, served } = state;
+  const count = clients.ask(native.limitServe, slot, 0, served);
+  const remaining = Math.floor(clients.chunk(slot)[clients.place(slot) + TOKENS]);
+  for (let index = 0; index < count; index += 1) {
+    const ticket = served[index * 2];
+    const waiter = state.waiters.get(ticket);
+    if (waiter === undefined) {
+      // A reservation, whose time has come.
+      state.reserved.delete(ticket);
+      continue;
+    }
+    state.waiters.delete(ticket);
+    waiter.release();
+    limiter.stats.allowedRequests += 1;
+    waiter.resolve({ acquired: true, waitTime: served[index * 2 + 1], retryAfterMs: 0, remaining });
+  }
+  return count;
+}
+
+/** Keeps the timer at the earliest thing due; there is none while nobody waits. Reservations keep no process alive. */
 function arm(limiter, state) {
   const time = now();
-  const ms = state.waiters.size === 0 ? -1 : native.limitNext(state.clients.handle, time);
-  if (ms >= 0 && state.timer !== null && state.timerAt <= time + ms) return;
-  if (state.timer !== null) clearTimeout(state.timer);
-  state.timer = ms < 0 ? null : setTimeout(onTimer, Math.ceil(ms), limiter, state);
-  state.timerAt = time + ms;
+  const idle = state.waiters.size === 0 && state.reserved.size === 0;
+  const ms = idle ? -1 : native.limitNext(state.clients.handle, time);
+  if (!(ms >= 0 && state.timer !== null && state.timerAt <= time + ms)) {
+    if (state.timer !== null) clearTimeout(state.timer);
+    state.timer = ms < 0 ? null : setTimeout(onTimer, Math.ceil(ms), limiter, state);
+    state.timerAt = time + ms;
+  }
+  if (state.reserved.size === 0) return;
+  if (state.waiters.size === 0) state.timer?.unref?.();
+  else state.timer?.ref?.();
 }
 
 function onTimer(limiter, state) {
@@ -127,6 +156,7 @@ function onTimer(limiter, state) {
     for (const slot of events.slice(0, due)) limiter.processQueue(clients.idOf(slot));
     const expired = native.limitExpired(clients.handle, now(), events);
     for (const ticket of events.slice(0, expired)) fail(limiter, state, ticket, TIMEOUT);
+    serveTurns(limiter, state);
   } finally {
     arm(limiter, state);
   }
@@ -136,6 +166,7 @@ function onTimer(limiter, state) {
 function rejectAll(limiter, state) {
   if (state.timer !== null) clearTimeout(state.timer);
   state.timer = null;
+  state.reserved.clear();
   for (const ticket of [...state.waiters.keys()]) fail(limiter, state, ticket, SHUTDOWN);
 }
 

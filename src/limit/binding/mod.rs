@@ -1,15 +1,18 @@
 //! The raw functions of this room. Times are milliseconds of the caller's monotonic clock. A call about one bucket
 //! takes the handle and the desk; see [`Desk`].
 
+mod lines;
+mod sweep;
+
 use super::bucket::Bucket;
-use super::config::{LimiterConfig, is_cost, own_setting};
+use super::config::{GlobalConfig, LimiterConfig, own_setting};
 use super::error::LimitError;
-use super::limiter::{Limiter, Refusal, Verdict};
+use super::limiter::Limiter;
 use super::shared::{STRIDE, Slot};
-use super::sweep::{Idle, fullest, idle_slots};
 use super::{headers, stats};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
+use crate::options::{OptionError, Scalar};
 use std::cell::Cell;
 
 thread_local! {
@@ -18,6 +21,8 @@ thread_local! {
 
 /// Adds the room's functions to the addon's exports.
 pub fn register(exports: Exports<'_>) {
+    lines::register(exports);
+    sweep::register(exports);
     exports
         .function("limitOpen", open)
         .function("limitClose", close)
@@ -26,20 +31,11 @@ pub fn register(exports: Exports<'_>) {
         .function("limitWindow", window)
         .function("limitFill", fill)
         .function("limitSettle", settle)
-        .function("limitTake", take)
-        .function("limitTakeInTurn", take_in_turn)
-        .function("limitEnqueue", enqueue)
-        .function("limitServe", serve)
-        .function("limitCancel", cancel)
-        .function("limitDue", due)
-        .function("limitExpired", expired)
-        .function("limitNext", next_event)
         .function("limitState", state)
+        .function("limitShared", shared)
         .function("limitSet", set_limit)
         .function("limitAdjust", adjust)
         .function("limitBlock", block)
-        .function("limitIdle", idle)
-        .function("limitFullest", fullest_slot)
         .function("limitError", error)
         .function("limitAllowRate", |call| Ok(call.text(&stats::allow_rate(call.number_at(0)?, call.number_at(1)?))))
         .function("limitUtilization", |call| Ok(call.text(&stats::utilization(call.number_at(0)?, call.number_at(1)?))))
@@ -87,14 +83,29 @@ fn bucket<R>(call: &Call<'_>, body: impl FnOnce(&mut Limiter, u32, &mut Bucket, 
     let number = desk.read(SLOT) as u32;
     limiter(call, |limiter| {
         let result = body(limiter, number, &mut state, desk.read(NOW), desk.read(AMOUNT));
-        slot.store(&state, limiter.queues.len(number), &limiter.ticks);
+        keep(limiter, slot, number, &state);
         result
     })
 }
 
-/// `(options)` → the settings and the handle.
+/// Lays a bucket back. With a limit that clients share, a balance says nothing on its own.
+fn keep(limiter: &Limiter, slot: Slot<'_>, number: u32, bucket: &Bucket) {
+    let waiting = limiter.queues.len(number);
+    if limiter.global.is_none() {
+        slot.store(bucket, waiting, &limiter.ticks);
+    } else {
+        slot.store_unpublished(bucket, waiting, &limiter.ticks);
+    }
+}
+
+/// `(options, options.globalLimit)` → the settings and the handle.
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
-    let config = LimiterConfig::from_options(&call.options_at(0)?)?;
+    let mut config = LimiterConfig::from_options(&call.options_at(0)?)?;
+    config.global = match call.scalar_at(1) {
+        Scalar::Missing | Scalar::Null | Scalar::Bool(false) => None,
+        Scalar::Other("object") => Some(GlobalConfig::from_options(&call.options_at(1)?)?),
+        other => return Err(OptionError::wrong_type("globalLimit", "an object", &other).into()),
+    };
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     let settings = call
         .object()
@@ -107,6 +118,19 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("maxQueueLength", config.max_queue_length as f64)
         .number("idleMs", ms(config.idle))
         .set("resolveRefused", call.boolean(config.resolve_refused));
+    let settings = match &config.global {
+        None => settings,
+        Some(global) => {
+            let shared = call
+                .object()
+                .number("rateLimit", global.rate_limit)
+                .number("refillRate", global.refill_rate)
+                .number("refillInterval", ms(global.refill_interval))
+                .number("quantum", global.quantum)
+                .number("maxQueueLength", global.max_queue_length as f64);
+            settings.set("globalLimit", shared.value())
+        }
+    };
     let handle = LIMITERS.insert(Limiter::new(config));
     Ok(settings.set("handle", call.uint(handle)).value())
 }
@@ -120,17 +144,14 @@ fn close<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `(handle, now)`: refilling begins.
 fn start<'s>(call: &Call<'s>) -> Answer<'s> {
     let now = call.number_at(1)?;
-    limiter(call, |limiter| limiter.ticks.start(now))?;
+    limiter(call, |limiter| limiter.start(now))?;
     Ok(call.undefined())
 }
 
 /// `(handle, now)`: refilling ends and nobody waits any more.
 fn stop<'s>(call: &Call<'s>) -> Answer<'s> {
     let now = call.number_at(1)?;
-    limiter(call, |limiter| {
-        limiter.ticks.stop(now);
-        limiter.queues.clear();
-    })?;
+    limiter(call, |limiter| limiter.stop(now))?;
     Ok(call.undefined())
 }
 
@@ -153,7 +174,7 @@ fn fill<'s>(call: &Call<'s>) -> Answer<'s> {
     limiter(call, |limiter| {
         let limit = limit.ok().flatten().unwrap_or(limiter.config.rate_limit);
         let rate = rate.ok().flatten().unwrap_or(limiter.config.refill_rate);
-        slot.store(&Bucket::full(limit, rate, &limiter.ticks, now), limiter.queues.len(number), &limiter.ticks);
+        keep(limiter, slot, number, &Bucket::full(limit, rate, &limiter.ticks, now));
     })?;
     Ok(call.undefined())
 }
@@ -170,99 +191,31 @@ fn settle<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-fn verdict<'s>(call: &Call<'s>, verdict: Verdict) -> Answer<'s> {
-    Ok(call.int(match verdict {
-        Verdict::Allowed => 1,
-        Verdict::Denied => 0,
-        Verdict::Invalid => -1,
-    }))
-}
-
-/// `(handle, desk with the cost)` → 1, 0 or -1 for an odd cost.
-fn take<'s>(call: &Call<'s>) -> Answer<'s> {
-    let answer = bucket(call, |limiter, _, bucket, now, cost| {
-        bucket.last_access = now;
-        limiter.take(bucket, cost, now)
-    })?;
-    verdict(call, answer)
-}
-
-/// As `limitTake`, behind those who wait.
-fn take_in_turn<'s>(call: &Call<'s>) -> Answer<'s> {
-    let answer = bucket(call, |limiter, slot, bucket, now, cost| {
-        bucket.last_access = now;
-        limiter.take_in_turn(slot, bucket, cost, now)
-    })?;
-    verdict(call, answer)
-}
-
-/// `(handle, desk with the cost, timeoutMs)` → the ticket, or a refusal below zero, as `limitError` knows it.
-fn enqueue<'s>(call: &Call<'s>) -> Answer<'s> {
-    let timeout = call.number_at(2)?;
-    let timeout = (timeout >= 0.0).then_some(timeout);
-    let ticket = bucket(call, |limiter, slot, bucket, now, cost| limiter.enqueue(slot, bucket, cost, timeout, now))?;
-    Ok(call.number(match ticket {
-        Ok(ticket) => ticket as f64,
-        Err(Refusal::CostExceedsLimit) => -2.0,
-        Err(Refusal::QueueFull) => -3.0,
-        Err(Refusal::Invalid) => -6.0,
-    }))
-}
-
-/// `(handle, desk, out)` → how many were served; `out` gets ticket and waiting time of each.
-fn serve<'s>(call: &Call<'s>) -> Answer<'s> {
-    let out = call.cells::<f64>(2)?;
-    let served = bucket(call, |limiter, slot, bucket, now, _| limiter.serve(slot, bucket, now, out.len() / 2))?;
-    for (index, one) in served.iter().enumerate() {
-        write(out, index * 2, &[one.ticket as f64, one.waited_ms]);
-    }
-    Ok(call.uint(served.len() as u32))
-}
-
-/// `(handle, ticket, now)` → whether it was waiting.
-fn cancel<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (ticket, now) = (call.number_at(1)?, call.number_at(2)?);
-    let slot = limiter(call, |limiter| limiter.cancel(ticket as u64, now))?;
-    Ok(call.boolean(slot.is_some()))
-}
-
-/// `(handle, now, out)` → how many lines are due; `out` gets their slots.
-fn due<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (now, out) = (call.number_at(1)?, call.cells::<f64>(2)?);
-    let count = limiter(call, |limiter| {
-        out.iter().map_while(|cell| limiter.take_due(now).map(|slot| cell.set(f64::from(slot)))).count()
-    })?;
-    Ok(call.uint(count as u32))
-}
-
-/// `(handle, now, out)` → how many ran out of time; `out` gets their tickets.
-fn expired<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (now, out) = (call.number_at(1)?, call.cells::<f64>(2)?);
-    let count = limiter(call, |limiter| {
-        out.iter().map_while(|cell| limiter.take_expired(now).map(|(_, ticket)| cell.set(ticket as f64))).count()
-    })?;
-    Ok(call.uint(count as u32))
-}
-
-/// `(handle, now)` → milliseconds until something is due, -1 when nobody waits.
-fn next_event<'s>(call: &Call<'s>) -> Answer<'s> {
-    let now = call.number_at(1)?;
-    let next = limiter(call, |limiter| limiter.next_event_ms(now))?;
-    Ok(call.number(next.unwrap_or(-1.0)))
-}
-
 /// `(handle, desk with the cost, out)` → whether it could be taken now; `out` gets the whole tokens left, the ms until
 /// the cost can be taken, and the ms until the bucket is full.
 fn state<'s>(call: &Call<'s>) -> Answer<'s> {
     let out = call.cells::<f64>(2)?;
-    let (allowed, numbers) = bucket(call, |limiter, _, bucket, now, cost| {
+    let (allowed, numbers) = bucket(call, |limiter, slot, bucket, now, cost| {
         bucket.settle(&limiter.ticks, now);
-        let retry = bucket.retry_after_ms(cost, &limiter.ticks, now);
+        let (allowed, retry) = limiter.look(slot, bucket, cost, now);
         let full = bucket.retry_after_ms(bucket.limit, &limiter.ticks, now);
-        (is_cost(cost) && bucket.covers(cost), [bucket.tokens.floor(), retry, full])
+        let shared = limiter.global.as_ref().map_or(f64::INFINITY, |global| global.bucket.tokens);
+        (allowed, [bucket.tokens.min(shared).floor(), retry, full])
     })?;
     write(out, 0, &numbers);
     Ok(call.boolean(allowed))
+}
+
+/// `(handle, now)` → the tokens that all clients share, as they are now.
+fn shared<'s>(call: &Call<'s>) -> Answer<'s> {
+    let now = call.number_at(1)?;
+    let tokens = limiter(call, |limiter| {
+        limiter.global.as_mut().map_or(f64::INFINITY, |global| {
+            global.bucket.settle(&global.ticks, now);
+            global.bucket.tokens
+        })
+    })?;
+    Ok(call.number(tokens))
 }
 
 /// `(handle, desk, limit, rate)`: own settings of a client, whose bucket is filled.
@@ -302,45 +255,6 @@ fn block<'s>(call: &Call<'s>) -> Answer<'s> {
         limiter.plan(slot, bucket);
     })?;
     Ok(call.undefined())
-}
-
-/// Arguments `(handle, chunk, from, count, now, idleMs, onlyUnchanged, limit, rate)`.
-struct Range<'s> {
-    chunk: &'s [Cell<f64>],
-    from: usize,
-    count: usize,
-    now: f64,
-    idle: Idle,
-}
-
-fn range<'s>(call: &Call<'s>) -> Result<Range<'s>, Failure> {
-    Ok(Range {
-        chunk: call.cells(1)?,
-        from: call.uint_at(2)? as usize,
-        count: call.uint_at(3)? as usize,
-        now: call.number_at(4)?,
-        idle: Idle {
-            for_ms: call.number_at(5)?,
-            only_unchanged: call.boolean_at(6)?,
-            usual_limit: call.number_at(7)?,
-            usual_rate: call.number_at(8)?,
-        },
-    })
-}
-
-/// `(…range, out)` → how many are idle; `out` gets their indexes, as many as fit.
-fn idle<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (Range { chunk, from, count, now, idle }, out) = (range(call)?, call.cells::<f64>(9)?);
-    let found = limiter(call, |limiter| idle_slots(chunk, from, count, idle, &limiter.ticks, now))?;
-    let written = found.iter().zip(out).map(|(&index, cell)| cell.set(index as f64)).count();
-    Ok(call.uint(written as u32))
-}
-
-/// `(…range)` → the index of the fullest bucket that may be forgotten, -1 for none.
-fn fullest_slot<'s>(call: &Call<'s>) -> Answer<'s> {
-    let Range { chunk, from, count, now, idle } = range(call)?;
-    let found = limiter(call, |limiter| fullest(chunk, from, count, idle, &limiter.ticks, now))?;
-    Ok(call.int(found.map_or(-1, |index| (index.min(chunk.len() / STRIDE)) as i32)))
 }
 
 /// `(refusal, client, cost, limit)` → the error to reject with.
