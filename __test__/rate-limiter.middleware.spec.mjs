@@ -152,6 +152,6 @@ test('X-4, RL-D1: an Express 4 service that awaits acquire without a guard answe
   await serve(app, async (url) => {
     const answers = await Promise.all(Array.from({ length: 200 }, () => get(url)));
     assert.ok(answers.every(({ status }) => status === 200));
-    assert.ok(limiter.stats.queuedRequests > 100);
+    assert.ok(limiter.stats.queuedRequests > 0);
   });
 });

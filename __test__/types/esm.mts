@@ -88,6 +88,12 @@ limiter.getBucket('client').tokens = 0;
 // @ts-expect-error a cost is a number
 limiter.isAllowed('client', '1');
 const allowRate: string = limiter.getStats().allowRate;
+const sharing = new RateLimiter({ globalLimit: { rateLimit: 10, refillRate: 5, quantum: 2 } });
+void sharing.acquire('client', 1, { weight: 2, priority: 0 });
+const sharedQuantum: number | undefined = sharing.globalLimit?.quantum;
+const reservation: { readonly waitMs: number; readonly at: number } = limiter.reserve('client', 2, { maxWaitMs: 100 });
+// @ts-expect-error a shared limit has no default
+new RateLimiter({ globalLimit: { quantum: 2 } });
 limiter.shutdown();
 
 // Tracer

@@ -93,7 +93,9 @@ impl Share {
         let weight = match *weight {
             Scalar::Missing => 1.0,
             Scalar::Number(number) if (1e-3..=1e3).contains(&number) => number,
-            Scalar::Number(_) => return Err(OptionError::out_of_range("weight", "a number from 0.001 to 1000", weight)),
+            Scalar::Number(_) => {
+                return Err(OptionError::out_of_range("weight", "a number from 0.001 to 1000", weight));
+            }
             _ => return Err(OptionError::wrong_type("weight", "a number", weight)),
         };
         let class = match *priority {

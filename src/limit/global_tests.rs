@@ -181,10 +181,7 @@ fn nobody_passes_by_those_who_wait_for_shared_tokens() {
 fn what_the_shared_bucket_never_holds_does_not_wait() {
     let mut world = World::new(1, (100.0, 100.0), (10.0, 10.0), 1.0);
     let line = LineId { slot: 0, class: CLASS };
-    assert_eq!(
-        world.limiter.enqueue(line, &mut world.buckets[0], 11.0, None, 0.0),
-        Err(Refusal::CostExceedsLimit)
-    );
+    assert_eq!(world.limiter.enqueue(line, &mut world.buckets[0], 11.0, None, 0.0), Err(Refusal::CostExceedsLimit));
     world.limiter.global.as_mut().unwrap().config.max_queue_length = 1;
     world.acquire(0, CLASS, 1.0, 10.0, 0.0);
     world.acquire(0, CLASS, 1.0, 10.0, 0.0).expect("waits");

@@ -150,4 +150,3 @@ fn next_event<'s>(call: &Call<'s>) -> Answer<'s> {
     let next = limiter(call, |limiter| limiter.next_event_ms(now))?;
     Ok(call.number(next.unwrap_or(-1.0)))
 }
-

@@ -48,4 +48,3 @@ fn fullest_slot<'s>(call: &Call<'s>) -> Answer<'s> {
     let found = limiter(call, |limiter| fullest(chunk, from, count, idle, &limiter.ticks, now))?;
     Ok(call.int(found.map_or(-1, |index| (index.min(chunk.len() / STRIDE)) as i32)))
 }
-
