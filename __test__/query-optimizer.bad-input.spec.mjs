@@ -86,6 +86,7 @@ test('as query, parameters, key and latency', async () => {
     await survives(() => optimizer.queueQuery(value, value));
     await survives(() => optimizer.queueQuery('SELECT 1', value));
     await survives(() => optimizer.optimizeQuery(value));
+    await survives(() => optimizer.analyze(value));
     await survives(() => optimizer.normalizeQuery(value));
     await survives(() => optimizer.executeBatch(value));
     await survives(() => optimizer.executeBatchQueries(value));

@@ -78,6 +78,18 @@ const normalized: string = optimizer.normalizeQuery('SELECT 1');
 const queued: Promise<unknown> = optimizer.queueQuery('SELECT $1', [1]);
 // @ts-expect-error a query is a string
 optimizer.queueQuery(42);
+const { fingerprint, statement, tables, findings } = optimizer.analyze('SELECT 1');
+const analyzed: [string, string | null, string[]] = [fingerprint, statement, tables];
+for (const { rule, severity, message, start, end, fix } of findings) {
+  const isStar: boolean = rule === 'select-star' && severity !== 'error';
+  const texts: [string, string | null, number] = [message, fix, end - start];
+  // @ts-expect-error there is no such rule
+  if (rule === 'select-stars') isStar;
+  texts;
+}
+// @ts-expect-error a query is a string
+optimizer.analyze(42);
+analyzed;
 const latency: string = optimizer.getStats().averageLatency;
 
 // Limiter

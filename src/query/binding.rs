@@ -6,7 +6,7 @@ use super::error::QueryError;
 use super::slow::SlowBatch;
 use super::stats::Latencies;
 use super::top::Wanted;
-use super::{fingerprint, lint};
+use super::{analyze, fingerprint, lint};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Scope, Value};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::clock::SystemClock;
@@ -21,6 +21,7 @@ pub fn register(exports: Exports<'_>) {
     exports
         .function("queryNormalize", normalize)
         .function("queryAdvice", advice)
+        .function("queryAnalyze", analysis)
         .function("queryLimits", limits)
         .function("queryConfig", configure)
         .function("queryPlan", plan)
@@ -71,7 +72,24 @@ fn normalize<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `(text) => string[]`
 fn advice<'s>(call: &Call<'s>) -> Answer<'s> {
     let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
-    Ok(call.array(lint::advise(&text).into_iter().map(|advice| call.text(advice.text()))))
+    Ok(call.array(lint::advise(&text).into_iter().map(|advice| call.text(advice))))
+}
+
+/// `(text) => { fingerprint, statement, tables, findings }`
+fn analysis<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
+    let analysis = analyze::analyze(&text);
+    let findings = analysis.findings.into_iter().map(|finding| {
+        let object = call.object().text("rule", finding.rule.id()).text("severity", finding.rule.severity().as_str());
+        let object = object.text("message", finding.rule.message());
+        let object = object.number("start", finding.start as f64).number("end", finding.end as f64);
+        object.set("fix", finding.fix.map_or(call.null(), |fix| call.text(&fix))).value()
+    });
+    let findings = call.array(findings);
+    let object = call.object().text("fingerprint", &analysis.fingerprint);
+    let object = object.set("statement", analysis.statement.map_or(call.null(), |kind| call.text(&kind)));
+    let tables = call.array(analysis.tables.iter().map(|table| call.text(table)));
+    Ok(object.set("tables", tables).set("findings", findings).value())
 }
 
 /// `() => { texts, length }`: how much of the texts the face remembers.

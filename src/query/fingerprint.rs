@@ -293,6 +293,41 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A word or sign of a text, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word<'q> {
+    /// As it is written.
+    pub text: &'q str,
+    /// Bytes before it.
+    pub at: usize,
+}
+
+/// The words and signs of a text itself; comments are left out, a literal or quoted name is one word with its quotes.
+pub fn placed_words(text: &str) -> impl Iterator<Item = Word<'_>> {
+    let mut scanner = Scanner::new(text);
+    let pieces = std::iter::from_fn(move || {
+        let at = text.len() - scanner.rest.len();
+        scanner.next().map(|piece| (at, piece))
+    });
+    pieces.flat_map(|(at, piece)| {
+        let (code, quoted) = match piece {
+            Piece::Code(code) => (code, ""),
+            Piece::Literal(raw) | Piece::Name(raw) => ("", raw),
+            Piece::Space | Piece::LineComment(_) | Piece::BlockComment(_) => ("", ""),
+        };
+        let mut rest = code;
+        let inner = std::iter::from_fn(move || {
+            let first = rest.chars().next()?;
+            let len = if is_word(first) { rest.find(|c| !is_word(c)) } else { Some(first.len_utf8()) };
+            let (text, tail) = rest.split_at_checked(len.unwrap_or(rest.len()))?;
+            let at = at + code.len() - rest.len();
+            rest = tail;
+            Some(Word { text, at })
+        });
+        inner.chain((!quoted.is_empty()).then_some(Word { text: quoted, at }))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

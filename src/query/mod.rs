@@ -1,13 +1,14 @@
 //! Query batching and advice.
 //!
 //! Queries that have the same normal form ([`fingerprint`]) wait together for a moment and go out as one batch. This
-//! room says what form a text has, when a batch goes out ([`batch`]), what is wrong with a text ([`lint`]) and which
+//! room says what form a text has, when a batch goes out ([`batch`]), what is wrong with a text ([`analyze`], [`lint`]) and which
 //! batches were slow ([`slow`], [`stats`]). A text's form and advice depend on the text alone, so the face remembers
 //! both by text and a repeated query makes no native call.
 //!
 //! Refused here: promises, timers and the sending of a batch, which belong to the face and to the pool. Parameters
 //! never come into this room, so no statistic can show one.
 
+pub mod analyze;
 pub mod batch;
 pub mod config;
 pub mod error;

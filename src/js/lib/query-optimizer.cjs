@@ -15,7 +15,7 @@ const OPTIMIZED = 1;
 
 const freed = new FinalizationRegistry((handle) => native.queryFree(handle));
 const limits = native.queryLimits();
-/** Text → `{ key, advice }`. Both depend on the text alone, so all instances of a thread share what is known. */
+/** Text → `{ key, advice, analysis }`. Both depend on the text alone, so all instances of a thread share what is known. */
 const texts = new TextMemory(limits.texts, limits.length);
 /** Receives `[flushAt, waitMs]` of a plan. */
 const plan = new Float64Array(2);
@@ -30,9 +30,21 @@ function learn(query) {
   let key = native.queryNormalize(query);
   // A text with half a surrogate pair does not reach native code unchanged: it stays its own form.
   if (key.includes('\uFFFD')) key = query;
-  const entry = { key, advice: undefined };
+  const entry = { key, advice: undefined, analysis: undefined };
   texts.set(query, entry);
   return entry;
+}
+
+/** What native code says about a text; shared by all who ask. */
+function analysisOf(query) {
+  const entry = known(query);
+  entry.analysis ??= native.queryAnalyze(query);
+  return entry.analysis;
+}
+
+/** A copy for a caller, who may change it. */
+function copyOf({ fingerprint, statement, tables, findings }) {
+  return { fingerprint, statement, tables: tables.slice(), findings: findings.map((finding) => ({ ...finding })) };
 }
 
 /** The queue of a batch that is being collected. `order` says when each item came, across all queues. */
@@ -207,6 +219,10 @@ class QueryOptimizer {
       suggestions: entry.advice.slice(),
       estimatedCost: 0,
     };
+  }
+
+  analyze(query) {
+    return copyOf(analysisOf(query));
   }
 
   normalizeQuery(query) {

@@ -62,6 +62,60 @@ export interface QueryOptimizerOptions {
   pool?: QueryPool | null;
 }
 
+/** The rules of {@link QueryOptimizer.analyze}; each is explained in docs/query-analysis.md. */
+export type QueryRule =
+  | 'select-star'
+  | 'missing-limit'
+  | 'update-without-where'
+  | 'delete-without-where'
+  | 'leading-wildcard'
+  | 'function-on-column'
+  | 'cast-on-column'
+  | 'implicit-cast'
+  | 'deep-offset'
+  | 'not-in-subquery'
+  | 'huge-in-list'
+  | 'order-by-random'
+  | 'cartesian-join'
+  | 'many-joins'
+  | 'distinct-over-join'
+  | 'or-across-columns'
+  | 'n-plus-one'
+  | 'unused-cte'
+  | 'null-comparison'
+  | 'count-for-existence'
+  | 'concatenated-literals'
+  | 'insert-without-columns';
+
+/** Something that could be better about a statement. */
+export interface QueryFinding {
+  rule: QueryRule;
+  /**
+   * `error`: it does not do what it seems to, or does it to every row; `warning`: it gets slow as tables grow; `info`:
+   * worth a look.
+   */
+  severity: 'error' | 'warning' | 'info';
+  /** What is wrong and what to do, in words. */
+  message: string;
+  /** Where the offending part starts: `query.slice(start, end)` is that part. */
+  start: number;
+  end: number;
+  /** What to write in place of that part; `null` where that takes more than the text. */
+  fix: string | null;
+}
+
+/** The answer of {@link QueryOptimizer.analyze}. */
+export interface QueryAnalysis {
+  /** A short name of the text without its values; the same as in `getTopQueries`. */
+  fingerprint: string;
+  /** The kind of the first statement, such as `'select'`; its first word where it is none of the common ones. */
+  statement: string | null;
+  /** The tables, in the order of the text, in lower case unless quoted. Empty where the text cannot be parsed. */
+  tables: string[];
+  /** In the order of the text, at most 100. */
+  findings: QueryFinding[];
+}
+
 /** The answer of {@link QueryOptimizer.optimizeQuery}. */
 export interface QueryAdvice {
   /** The text as it was given. */
@@ -169,9 +223,15 @@ export class QueryOptimizer {
   executeBatchQueries(queries: QueuedQuery[]): Promise<readonly unknown[]>;
   /**
    * Looks at a query: selecting all columns, three or more joins, WHERE without LIMIT, WHERE without mention of an
-   * index (a comment that says `index …` counts).
+   * index (a comment that says `index …` counts), then the findings of {@link analyze}, in words.
    */
   optimizeQuery(query: string): QueryAdvice;
+  /**
+   * What could be better about a statement, from its text: a syntax tree's findings with their places; the most
+   * important rules also for texts that no parser takes. What is known about a text is remembered.
+   * @throws {TypeError} when the query is not a string
+   */
+  analyze(query: string): QueryAnalysis;
   /** The last 20 slow batches, oldest first. */
   getSlowQueries(): SlowQuery[];
   /** What queries cost, by fingerprint, the most expensive first; at most 500 fingerprints are kept. */
