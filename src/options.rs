@@ -57,6 +57,12 @@ pub trait Options {
     fn get(&self, name: &str) -> Scalar;
 }
 
+impl<O: Options + ?Sized> Options for &O {
+    fn get(&self, name: &str) -> Scalar {
+        (**self).get(name)
+    }
+}
+
 impl Options for [(&str, Scalar)] {
     fn get(&self, name: &str) -> Scalar {
         self.iter().find(|(key, _)| *key == name).map_or(Scalar::Missing, |(_, value)| value.clone())

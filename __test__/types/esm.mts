@@ -118,6 +118,17 @@ const status: string | undefined = tracer.getTrace(traceId)?.status;
 // @ts-expect-error an unknown trace is null
 const length: number = tracer.getTrace(traceId).spans.length;
 const errorRate: string = tracer.getMetrics().errorRate;
+tracer.addEvent(traceId, 'cache miss', { key: 1 }, child);
+tracer.addLink(traceId, { traceId, spanId, attributes: { why: 'retry' } });
+const delivered: Promise<boolean> = tracer.flush({ timeoutMs: 1000 });
+const lost: number | undefined = tracer.exporterStats()?.droppedQueueFull;
+const exported: number | undefined = tracer.getMetrics().exporter?.exported;
+new DistributedTracer({ exporter: { otlp: { endpoint: 'http://127.0.0.1:4318', headers: { a: 'b' }, compression: 'gzip' } }, slowMs: 500, tracesPerSecond: 10 });
+new DistributedTracer({ exporter: false });
+// @ts-expect-error: an unknown compression
+new DistributedTracer({ exporter: { otlp: { compression: 'zstd' } } });
+// @ts-expect-error: headers are texts
+new DistributedTracer({ exporter: { otlp: { headers: { a: 5 } } } });
 tracer.shutdown();
 
 export const used = [

@@ -2,6 +2,8 @@
 
 use super::config::TracerConfig;
 use super::context::{TraceContext, may_pass_baggage, may_pass_tracestate};
+use super::export::binding as export;
+use super::export::config::ExportConfig;
 use super::stats::Completion;
 use super::tracer::Tracer;
 use super::{id, label};
@@ -16,8 +18,14 @@ thread_local! {
 /// Adds the room's functions to the addon's exports.
 pub fn register(exports: Exports<'_>) {
     exports
-        .function("tracerOpen", open)
+        .function("tracerOpen", export::open)
         .function("tracerClose", close)
+        .function("tracerAdmits", admits)
+        .function("tracerPush", export::push)
+        .function("tracerFlush", export::flush)
+        .function("tracerGiveUpFlushes", export::give_up_flushes)
+        .function("tracerDrain", export::drain)
+        .function("tracerExportStats", export::stats)
         .function("tracerConfig", config)
         .function("tracerSetRate", set_rate)
         .function("tracerTraceIds", trace_ids)
@@ -34,14 +42,14 @@ pub fn register(exports: Exports<'_>) {
         .function("baggageMayPass", |call| Ok(call.boolean(may_pass_baggage(&call.text_at(0)?))));
 }
 
-fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Tracer) -> R) -> Result<R, Failure> {
-    TRACERS.with_object(call.uint_at(0)?, body)
+/// Keeps a tracer and names it.
+pub(super) fn keep(tracer: Tracer) -> u32 {
+    TRACERS.insert(tracer)
 }
 
-/// `(options) → handle`
-fn open<'s>(call: &Call<'s>) -> Answer<'s> {
-    let config = TracerConfig::read(&call.options_at(0)?)?;
-    Ok(call.uint(TRACERS.insert(Tracer::new(config))))
+/// Runs `body` with the tracer that the first argument names.
+pub(super) fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Tracer) -> R) -> Result<R, Failure> {
+    TRACERS.with_object(call.uint_at(0)?, body)
 }
 
 /// `(handle)`
@@ -52,7 +60,10 @@ fn close<'s>(call: &Call<'s>) -> Answer<'s> {
 
 /// `(handle) → { serviceName, samplingRate, … }`: the validated options and the constants the face works with
 fn config<'s>(call: &Call<'s>) -> Answer<'s> {
-    let config = with(call, |tracer| tracer.config.clone())?;
+    let (config, export) = with(call, |tracer| {
+        let export = tracer.exporter.as_ref().map(|exporter| exporter.config.clone());
+        (tracer.config.clone(), export)
+    })?;
     let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     Ok(call
         .object()
@@ -74,7 +85,22 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("idBlockSpans", id::SPANS as f64)
         .number("nameChars", label::NAME_CHARS as f64)
         .number("logWidth", Completion::WIDTH as f64)
+        .number("slowMs", millis(config.slow))
+        .set("isLimited", call.boolean(config.traces_per_second < f64::INFINITY))
+        .set("isParentBased", call.boolean(config.parent_based))
+        .set("isExporting", call.boolean(export.is_some()))
+        .number("handOverSpans", export.as_ref().map_or(0, |export| export.batch_spans.min(512)) as f64)
+        .number("exitTimeoutMs", export.as_ref().map_or(0.0, |export| millis(export.exit_timeout)))
+        .number("handOverMs", export.map_or(0.0, |export| millis(export.delay.min(ExportConfig::HAND_OVER))))
+        .number("valueChars", ExportConfig::VALUE_CHARS.into())
+        .number("mostAttributes", ExportConfig::ATTRIBUTES.into())
         .value())
+}
+
+/// `(handle, nowMs) → boolean`
+fn admits<'s>(call: &Call<'s>) -> Answer<'s> {
+    let now_ms = call.number_at(1)?;
+    Ok(call.boolean(with(call, |tracer| tracer.admits(now_ms))?))
 }
 
 /// `(handle, { samplingRate }) → number`

@@ -1,5 +1,6 @@
 //! The tracer's options: the only home of their defaults, ranges and caps.
 
+use super::export::environment::Environment;
 use crate::options::{self, OptionError, Options, Scalar};
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ pub struct TracerConfig {
     pub max_operations: u64,
     /// How long a trace may stay open before the cleanup drops it. Default 15 minutes.
     pub max_open: Duration,
+    /// Traces that took at least this long are exported although the rate left them out. Default 1 s.
+    pub slow: Duration,
+    /// Traces exported in a second at most; those that other services decided about are not counted. Default: no limit.
+    pub traces_per_second: f64,
+    /// Whether another service's decision holds for its traces. Default yes; the environment can say no.
+    pub parent_based: bool,
 }
 
 impl Default for TracerConfig {
@@ -41,6 +48,9 @@ impl Default for TracerConfig {
             max_logs_per_trace: 256,
             max_operations: 512,
             max_open: Duration::from_secs(15 * 60),
+            slow: Duration::from_secs(1),
+            traces_per_second: f64::INFINITY,
+            parent_based: true,
         }
     }
 }
@@ -73,7 +83,41 @@ impl TracerConfig {
             max_logs_per_trace: options::count(raw, "maxLogsPerTrace", default.max_logs_per_trace, 1, 100_000)?,
             max_operations: options::count(raw, "maxOperations", default.max_operations, 1, 10_000)?,
             max_open: options::millis(raw, "maxOpenMs", default.max_open)?,
+            slow: options::millis(raw, "slowMs", default.slow)?,
+            traces_per_second: options::number(
+                raw,
+                "tracesPerSecond",
+                default.traces_per_second,
+                0.001,
+                f64::INFINITY,
+            )?,
+            parent_based: default.parent_based,
         })
+    }
+
+    /// Takes from the environment what the options left open: `OTEL_TRACES_SAMPLER` and the service's name.
+    pub fn complete(
+        &mut self,
+        raw: &(impl Options + ?Sized),
+        service_name: Option<String>,
+        environment: &mut Environment<'_>,
+    ) {
+        if let Some(name) = service_name.filter(|_| raw.get("serviceName").is_falsy()) {
+            self.service_name = name;
+        }
+        let (variable, argument) = ("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG");
+        let Some(sampler) = environment.text(variable) else { return };
+        let own = sampler.strip_prefix("parentbased_");
+        let rate = match own.unwrap_or(&sampler) {
+            "always_on" => 1.0,
+            "always_off" => 0.0,
+            "traceidratio" => environment.number(&[argument], 0.0, 1.0).unwrap_or(1.0),
+            _ => return environment.warn(variable, "a sampler of the specification"),
+        };
+        self.parent_based = own.is_some();
+        if !matches!(raw.get("samplingRate"), Scalar::Number(number) if !number.is_nan()) {
+            self.sampling_rate = rate;
+        }
     }
 }
 
@@ -108,6 +152,26 @@ mod tests {
         }
         let error = read(&[("maxSpans", Scalar::Text("many".into()))]).unwrap_err();
         assert_eq!((error.class(), error.option.as_str()), (ErrorClass::TypeError, "maxSpans"));
+    }
+
+    #[test]
+    fn the_environment_decides_what_the_options_left_open() {
+        let completed = |options: &[(&str, Scalar)], sampler: &str, argument: &str| {
+            let texts = [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", argument)];
+            let variables = texts.map(|(name, text)| (name, Scalar::Text(text.into())));
+            let variables = &variables[..];
+            let mut environment = Environment::new(&variables);
+            let mut config = read(options).unwrap();
+            config.complete(options, Some("named".into()), &mut environment);
+            (config.sampling_rate, config.parent_based, config.service_name, environment.warnings.len())
+        };
+        let own = [("samplingRate", Scalar::Number(0.0)), ("serviceName", Scalar::Text("own".into()))];
+        assert_eq!(completed(&[], "parentbased_traceidratio", "0.25"), (0.25, true, "named".into(), 0));
+        assert_eq!(completed(&own, "parentbased_always_on", ""), (0.0, true, "own".into(), 0));
+        assert_eq!(completed(&[], "always_off", ""), (0.0, false, "named".into(), 0));
+        assert_eq!(completed(&[], "traceidratio", "much"), (1.0, false, "named".into(), 1));
+        assert_eq!(completed(&[], "jaeger_remote", ""), (0.1, true, "named".into(), 1));
+        assert_eq!(completed(&[], "", ""), (0.1, true, "named".into(), 0));
     }
 
     #[test]

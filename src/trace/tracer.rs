@@ -1,8 +1,10 @@
 //! One tracer: its configuration, its names and what it measured.
 
 use super::config::TracerConfig;
+use super::export::exporter::Exporter;
 use super::id::{self, NoRandomness};
 use super::label::Labels;
+use super::rate::RateLimit;
 use super::sampler::Sampler;
 use super::stats::{Completion, ROW, Summary, TracerStats};
 use crate::options::{self, OptionError, Options};
@@ -12,7 +14,10 @@ use crate::options::{self, OptionError, Options};
 pub struct Tracer {
     /// Its options.
     pub config: TracerConfig,
+    /// Sends traces to a collector, if anything asks for that.
+    pub exporter: Option<Exporter>,
     sampler: Sampler,
+    rate: RateLimit,
     labels: Labels,
     stats: TracerStats,
 }
@@ -21,7 +26,9 @@ impl Tracer {
     /// A tracer that measured nothing yet.
     pub fn new(config: TracerConfig) -> Self {
         Self {
+            exporter: None,
             sampler: Sampler::new(config.sampling_rate),
+            rate: RateLimit::new(config.traces_per_second),
             labels: Labels::new(usize::try_from(config.max_operations).unwrap_or(usize::MAX)),
             stats: TracerStats::default(),
             config,
@@ -44,6 +51,11 @@ impl Tracer {
     /// The decision for a trace whose id came from elsewhere.
     pub fn samples(&self, trace_id: &str) -> bool {
         self.sampler.takes(trace_id)
+    }
+
+    /// Whether the rate of traces allows one more.
+    pub fn admits(&mut self, now_ms: f64) -> bool {
+        self.rate.admits(now_ms)
     }
 
     /// The slot of an operation.

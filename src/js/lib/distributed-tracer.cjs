@@ -5,10 +5,11 @@
 const { native } = require('../addon.cjs');
 const { performance } = require('node:perf_hooks');
 const { Carried, extract, inject, run, storage } = require('../trace/context.cjs');
+const { Exporter } = require('../trace/exporter.cjs');
 const { instrument } = require('../trace/instrument.cjs');
 const { middleware } = require('../trace/middleware.cjs');
 const { TraceMap } = require('../trace/map.cjs');
-const { TraceRecord } = require('../trace/records.cjs');
+const { OPEN, TraceRecord } = require('../trace/records.cjs');
 const { Recorder, TracerMetrics } = require('../trace/recorder.cjs');
 const { errorOf, text } = require('../trace/text.cjs');
 
@@ -65,8 +66,9 @@ class DistributedTracer {
         return { traceId: id, spanId: known.spanId };
       }
     }
-    const carried = asked === null ? undefined : this[STATE].carried.get(asked);
-    const sampled = options?.sampled ?? carried?.sampled ?? (drawn ? recorder.lastSampled : recorder.samples(id));
+    const decided = options?.sampled ?? (asked === null ? undefined : this[STATE].decisionAbout(asked));
+    let sampled = decided ?? (drawn ? recorder.lastSampled : recorder.samples(id));
+    if (sampled === true && decided === undefined && recorder.config.isLimited) sampled = this[STATE].admits();
     traces.keep(new TraceRecord(id, spanId, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
     return { traceId: id, spanId };
   }
@@ -96,7 +98,10 @@ class DistributedTracer {
     if (trace === undefined) return;
     const now = performance.now();
     const span = trace.endSpan(key(spanId), now, key(status), metadata);
-    if (span !== undefined) measure(this, span, trace, now);
+    if (span === undefined) return;
+    const { exporter } = this[STATE];
+    if (exporter !== null && (trace.duration !== OPEN || trace.remote)) exporter.spanEnded(trace, span);
+    measure(this, span, trace, now);
   }
 
   endTrace(traceId, status = 'success', metadata = {}) {
@@ -104,6 +109,8 @@ class DistributedTracer {
     if (trace === undefined) return;
     const now = performance.now();
     if (!trace.end(now, key(status), metadata)) return;
+    const { exporter } = this[STATE];
+    if (exporter !== null) exporter.ended(trace);
     if (!trace.sampled) this[STATE].retire(trace);
     measure(this, trace, trace, now);
   }
@@ -116,6 +123,22 @@ class DistributedTracer {
   addLog(traceId, message, level = 'info') {
     const { recorder, traces } = this[STATE];
     traces.record(key(traceId))?.addLog({ timestamp: Date.now(), level, message }, recorder.config.maxLogsPerTrace);
+  }
+
+  /** Tells of a moment in a trace, or in a span of it. */
+  addEvent(traceId, name, attributes = {}, spanId = undefined) {
+    const { recorder, traces } = this[STATE];
+    const event = { timestamp: Date.now(), level: 'info', message: key(name), attributes };
+    traces.record(key(traceId))?.addEvent(spanId, event, recorder.config.maxLogsPerTrace);
+  }
+
+  /** Links a trace, or a span of it, to a span of another trace. */
+  addLink(traceId, link, spanId = undefined) {
+    if (typeof link !== 'object' || link === null) throw new TypeError('argument "link" must be { traceId, spanId }');
+    const { recorder, traces } = this[STATE];
+    const { traceId: linked, spanId: at, attributes } = link;
+    const made = { traceId: key(linked), spanId: key(at), attributes };
+    traces.record(key(traceId))?.addLink(spanId, made, recorder.config.mostAttributes);
   }
 
   getTrace(traceId) {
@@ -139,6 +162,7 @@ class DistributedTracer {
     const { recorder, traces, started } = this[STATE];
     const { count, averageLatency, errorRate, throughput, avgLatencyMs, p50Ms, p95Ms, p99Ms } = recorder.summary();
     const errors = this.metrics?.errors;
+    const exporter = this.exporterStats();
     return {
       service: this.serviceName,
       activeTraces: traces.size,
@@ -156,6 +180,7 @@ class DistributedTracer {
       p95Ms,
       p99Ms,
       p99LatencyMs: p99Ms,
+      ...(exporter === undefined ? {} : { exporter }),
     };
   }
 
@@ -188,9 +213,22 @@ class DistributedTracer {
     this.flushTimer = null;
     const state = this[STATE];
     state.recorder.drain();
+    // On its way: the promise keeps the process alive until it is settled, for a bounded time.
+    state.exporter?.flush({ timeoutMs: state.recorder.config.exitTimeoutMs }).catch(() => {});
     state.traces.clear();
     state.unsampled = [];
     state.next = 0;
+  }
+
+  /** Delivers what is to be exported; whether all of it arrived in time. */
+  async flush(options = undefined) {
+    const { exporter } = this[STATE];
+    return exporter === null ? true : exporter.flush(options);
+  }
+
+  /** The exporter's figures, `undefined` where nothing is exported. */
+  exporterStats() {
+    return this[STATE].exporter?.stats();
   }
 
   traceparent(traceId, spanId = undefined) {
@@ -199,7 +237,7 @@ class DistributedTracer {
   }
 
   middleware(options = {}) {
-    return middleware(this, this[STATE].traces, options);
+    return middleware(this, this[STATE], options);
   }
 
   /** What came with a request: `[traceId, parentSpanId]` for `startTrace`, or `[]`. */
@@ -240,6 +278,21 @@ class State {
     // The unsampled traces that ended last: those that are still readable.
     this.unsampled = [];
     this.next = 0;
+    this.exporter = recorder.config.isExporting ? new Exporter(recorder, this.carried) : null;
+    if (this.exporter === null) return;
+    traces.lost = (trace) => {
+      if (trace.sampled && (!trace.remote || trace.openSpans > 0)) this.exporter.unfinished();
+    };
+  }
+
+  /** What another service decided about a trace, where that holds here. */
+  decisionAbout(traceId) {
+    return this.recorder.config.isParentBased ? this.carried.get(traceId)?.sampled : undefined;
+  }
+
+  /** Whether the rate of traces allows one more. */
+  admits() {
+    return this.exporter === null ? this.recorder.admits() : this.exporter.admits();
   }
 
   /** Takes an ended unsampled trace in and lets go of one that ended long before it. */

@@ -1,5 +1,79 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+/**
+ * Where traces are exported: OTLP over HTTP with protobuf. What is left out is taken from the `OTEL_*` variables named here,
+ * or from the default.
+ */
+export interface OtlpExporterOptions {
+  /**
+   * The collector's address; `/v1/traces` is appended. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` (as it is) or
+   * `OTEL_EXPORTER_OTLP_ENDPOINT`. @default 'http://localhost:4318'
+   */
+  endpoint?: string;
+  /** Headers such as `authorization`. They are never shown. `OTEL_EXPORTER_OTLP_[TRACES_]HEADERS` */
+  headers?: Record<string, string>;
+  /** Attributes of the service beside its name and process. `OTEL_RESOURCE_ATTRIBUTES` */
+  resource?: Record<string, string | number>;
+  /** `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` @default 'none' */
+  compression?: 'gzip' | 'none';
+  /** The only one spoken. @default 'http/protobuf' */
+  protocol?: 'http/protobuf';
+  /** Milliseconds one request may take. `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` @default 10000 */
+  timeoutMs?: number;
+  /** Milliseconds for which a batch is sent again and again. `OTEL_BSP_EXPORT_TIMEOUT` @default 30000 */
+  retryForMs?: number;
+  /** Milliseconds that spans wait for company. `OTEL_BSP_SCHEDULE_DELAY` @default 5000 */
+  delayMs?: number;
+  /** Spans that may wait; further ones are dropped and counted. `OTEL_BSP_MAX_QUEUE_SIZE` @default 8192 */
+  maxQueueSize?: number;
+  /** Spans in a request; those of one trace stay together. `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` @default 512 */
+  maxBatchSize?: number;
+  /** Milliseconds that the end of the process waits for what is pending. @default 2000 */
+  exitTimeoutMs?: number;
+  /** PEM file of the authorities to trust. `OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` @default the system's */
+  certificate?: string;
+  /** PEM file of this side's certificate. `OTEL_EXPORTER_OTLP_[TRACES_]CLIENT_CERTIFICATE` */
+  clientCertificate?: string;
+  /** PEM file of its key. `OTEL_EXPORTER_OTLP_[TRACES_]CLIENT_KEY` */
+  clientKey?: string;
+}
+
+/** What became of the spans that were to be exported. */
+export interface ExporterStats {
+  /** Spans waiting, or on their way. */
+  queued: number;
+  /** Spans that the collector took. */
+  exported: number;
+  /** Spans dropped because too many waited. */
+  droppedQueueFull: number;
+  /** Spans dropped because the collector refused them or could not be reached in time. */
+  droppedFailed: number;
+  /** Spans that the collector rejected one by one. */
+  rejected: number;
+  /** Spans that their trace had no room for (`maxSpansPerTrace`). */
+  spansOverLimit: number;
+  /** Traces exported because the sampler took them. */
+  tracesSampled: number;
+  /** Traces exported although it did not, because they failed. */
+  tracesFailed: number;
+  /** Likewise, because they were slow (`slowMs`). */
+  tracesSlow: number;
+  /** Traces that ended and were not to be exported. */
+  tracesLeftOut: number;
+  /** Traces left out because of `tracesPerSecond`. */
+  tracesRateLimited: number;
+  /** Traces let go of before they ended (`maxSpans`, `maxOpenMs`). */
+  tracesUnfinished: number;
+  /** Requests to the collector. */
+  requests: number;
+  /** Those that did not deliver. */
+  failures: number;
+  /** Answers of success that were no OTLP: is the address that of a collector? */
+  unreadable: number;
+  /** What went wrong with the last request, such as `'HTTP 503'` or `'timeout'`; empty when nothing did. */
+  lastError: string;
+}
+
 /** Options of a {@link DistributedTracer}. Falsy values mean the default, but for `samplingRate: 0`. */
 export interface DistributedTracerOptions {
   /** Name of the service; trace-level metrics are kept under it. @default 'unknown-service' */
@@ -20,6 +94,22 @@ export interface DistributedTracerOptions {
   maxOperations?: number;
   /** Milliseconds that a trace may stay open before the cleanup drops it. @default 900000 */
   maxOpenMs?: number;
+  /**
+   * Where traces are exported. Without it the environment decides (`OTEL_EXPORTER_OTLP_ENDPOINT`); `false` means nowhere, and
+   * so does `OTEL_SDK_DISABLED=true`.
+   */
+  exporter?: { otlp: OtlpExporterOptions | boolean } | false;
+  /** Milliseconds from which on a trace is exported although the sampling left it out; failed ones always are. @default 1000 */
+  slowMs?: number;
+  /** Most traces exported in a second, beside those that another service decided about. @default no limit */
+  tracesPerSecond?: number;
+}
+
+/** A link to a span of another trace. */
+export interface TraceLink {
+  traceId: string;
+  spanId: string;
+  attributes?: Record<string, unknown>;
 }
 
 export interface TraceIds {
@@ -34,6 +124,8 @@ export interface TraceLog {
   timestamp: number;
   level: string;
   message: unknown;
+  /** Of an event: see {@link DistributedTracer.addEvent}. */
+  attributes?: Record<string, unknown>;
 }
 
 interface Timed {
@@ -48,6 +140,8 @@ interface Timed {
   status: string;
   tags: Record<string, unknown>;
   logs: TraceLog[];
+  /** Absent where there are none. */
+  links?: TraceLink[];
   /** Milliseconds since the Unix epoch; absent while open. */
   endTime?: number;
   /** What the end was given; absent while open. */
@@ -119,6 +213,8 @@ export interface TracerMetricsReport {
   p99Ms: number;
   /** The same as `p99Ms`. */
   p99LatencyMs: number;
+  /** Absent where nothing is exported. */
+  exporter?: ExporterStats;
 }
 
 export interface TracerMiddlewareOptions<Request = any> {
@@ -136,10 +232,10 @@ export interface TracerMiddlewareOptions<Request = any> {
 /** Headers of any kind: a plain object, a `Headers`, a Map. */
 export type TraceHeaders = Record<string, any> | { get(name: string): any };
 
-/** Express or Connect middleware. Sets `req.trace = { traceId, spanId }`. */
+/** Middleware for Express, Connect and plain `http`; `onRequest` hook for Fastify. Sets `req.trace = { traceId, spanId }`. */
 export type TracerMiddleware = (
-  request: IncomingMessage & { trace?: TraceIds },
-  response: ServerResponse,
+  request: (IncomingMessage | { raw: IncomingMessage }) & { trace?: TraceIds },
+  response: ServerResponse | { raw: ServerResponse },
   next?: (error?: unknown) => void,
 ) => void;
 
@@ -178,12 +274,23 @@ export class DistributedTracer {
   addTag(traceId: string, key: string, value: unknown): void;
   /** @default level 'info' */
   addLog(traceId: string, message: unknown, level?: string): void;
+  /** Tells of a moment in a trace, or in one of its spans. */
+  addEvent(traceId: string, name: string, attributes?: Record<string, unknown>, spanId?: string): void;
+  /** Links a trace, or one of its spans, to a span of another trace. */
+  addLink(traceId: string, link: TraceLink, spanId?: string): void;
+  /** Delivers what is to be exported; whether all of it arrived in time. @default timeoutMs 10000 */
+  flush(options?: { timeoutMs?: number }): Promise<boolean>;
+  /** The exporter's figures; `undefined` where nothing is exported. */
+  exporterStats(): ExporterStats | undefined;
   /** The live trace. Of the unsampled traces, those open and the 1,024 that ended last are there. */
   getTrace(traceId: string): Trace | null;
   getMetrics(): TracerMetricsReport;
   /** Drops traces that ended more than `maxAge` ms ago, and those open for too long. @default 300000 */
   cleanup(maxAge?: number): void;
-  /** Stops the timer and drops the traces; metrics stay, and the tracer still works. */
+  /**
+   * Stops the timer and drops the traces; metrics stay, and the tracer still works. What is to be exported is delivered,
+   * for as long as `exitTimeoutMs`.
+   */
   shutdown(): void;
   /** Hook: 16 hex digits for a span, 32 for a trace. */
   generateId(kind?: 'trace' | 'span'): string;

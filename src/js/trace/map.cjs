@@ -46,6 +46,8 @@ class TraceMap extends Map {
   #newest = null;
   // The record asked for last: a request's calls come one after the other.
   #last = null;
+  /** Learns of records that go before they ended. */
+  lost = null;
 
   /** The record of a trace, without making its live object. */
   record(id) {
@@ -117,6 +119,7 @@ class TraceMap extends Map {
 
   #remove(record) {
     this.#unchain(record);
+    if (this.lost !== null && record.isOpen === true) this.lost(record);
     const { older, newer } = record;
     if (older === null) this.#oldest = newer;
     else older.newer = newer;
@@ -135,7 +138,10 @@ class TraceMap extends Map {
 
   /** Moves a record to the newest end. */
   renew(record) {
+    const { lost } = this;
+    this.lost = null;
     this.#remove(record);
+    this.lost = lost;
     this.keep(record, Infinity);
   }
 

@@ -1,23 +1,25 @@
 'use strict';
-// Express/Connect middleware of the tracer: a trace for each request. Nothing that goes wrong in here reaches the
-// request.
+// Middleware of the tracer for Express, Connect and plain http, and hook for Fastify: a trace for each request. Nothing
+// that goes wrong in here reaches the request.
 
 const { native } = require('../addon.cjs');
 const { errorMonitor } = require('node:events');
+const { ServerResponse } = require('node:http');
 const { storage } = require('./context.cjs');
+const { FLAGS } = require('./records.cjs');
 
 const PATH_CHARS = 256;
 /** A part of a mount path that names one thing of many. */
 const NAMES_ONE = /^(\d+|[0-9a-f]{8,}(-[0-9a-f]{4,})*)$/i;
 
-function middleware(tracer, traces, { name, ignore, context = false } = {}) {
+function middleware(tracer, state, { name, ignore, context = false } = {}) {
   for (const [option, value] of Object.entries({ name, ignore })) {
     if (value !== undefined && typeof value !== 'function') throw new TypeError(`option "${option}" must be a function`);
   }
   return function trace(req, res, next) {
     let ids;
     try {
-      if (!ignore?.(req)) ids = follow(tracer, traces, req, res, name);
+      if (!ignore?.(req)) ids = follow(tracer, state, req, res, name);
     } catch {
       // The request goes on untraced.
     }
@@ -27,57 +29,99 @@ function middleware(tracer, traces, { name, ignore, context = false } = {}) {
   };
 }
 
-function follow(tracer, traces, req, res, name) {
-  if (typeof res.once !== 'function') return undefined;
-  const header = req.headers?.traceparent;
-  const upstream = typeof header === 'string' ? native.traceparentParse(header) : undefined;
-  // What travels with the ids: a header that is not there costs nothing.
-  if (upstream !== undefined && (req.headers.tracestate !== undefined || req.headers.baggage !== undefined)) tracer.extract(req.headers);
-  const request = start(tracer, traces, req, upstream);
-  const { traceId, spanId } = request;
-  // By Reflect: on a request that refuses the property the trace goes on all the same.
-  Reflect.set(req, 'trace', { traceId, spanId });
+/** A request on its way to its answer. */
+class Served {
+  #tracer;
+  #traces;
+  #req;
+  #res;
+  #name;
+  #ids;
+  #isSpan;
+  #ended = false;
 
-  let ended = false;
-  const end = (error) => {
-    if (ended) return;
-    ended = true;
+  constructor(tracer, traces, req, res, name, ids, isSpan) {
+    this.#tracer = tracer;
+    this.#traces = traces;
+    this.#req = req;
+    this.#res = res;
+    this.#name = name;
+    this.#ids = ids;
+    this.#isSpan = isSpan;
+  }
+
+  /** Ends with the response, by the first event that tells of it. */
+  attach() {
+    const res = this.#res;
+    // Of a response of Node's own one event tells everything, and each listener costs.
+    if (res instanceof ServerResponse) {
+      res.once('close', () => this.#end(res.errored?.message ?? this.#unfinished()));
+      return;
+    }
+    res.once('finish', () => this.#end());
+    res.once('close', () => this.#end(this.#unfinished()));
+    // The monitor sees the error and leaves its handling to the app.
+    res.once(errorMonitor, (error) => this.#end(error?.message || 'response error'));
+  }
+
+  #unfinished() {
+    return this.#res.writableFinished === false ? 'connection closed before the response ended' : undefined;
+  }
+
+  #end(error) {
+    if (this.#ended) return;
+    this.#ended = true;
     try {
-      traces.record(traceId)?.name(spanId, operation(req, name));
-      finish(tracer, request, res.statusCode, error);
+      const { traceId, spanId } = this.#ids;
+      this.#traces.record(traceId)?.name(spanId, operation(this.#req, this.#name));
+      finish(this.#tracer, this.#ids, this.#isSpan, this.#res.statusCode, error);
     } catch {
       // A patched method threw; the response is out already.
     }
-  };
-  res.once('finish', () => end());
-  res.once('close', () => end(res.writableFinished === false ? 'connection closed before the response ended' : undefined));
-  // The monitor sees the error and leaves its handling to the app.
-  res.once(errorMonitor, (error) => end(error?.message || 'response error'));
-  return Object.freeze({ traceId, spanId });
-}
-
-function start(tracer, traces, req, upstream) {
-  const method = req.method || 'GET';
-  if (upstream !== undefined) {
-    const [traceId, parentSpanId, sampled] = upstream;
-    if (traces.record(traceId)?.isOpen) {
-      // The service called itself, or was called twice within one trace: a span of it, not its end.
-      return { traceId, spanId: tracer.startSpan(traceId, method, parentSpanId), isSpan: true };
-    }
-    return tag(tracer, req, method, tracer.startTrace(traceId, parentSpanId, { sampled }));
   }
-  return tag(tracer, req, method, tracer.startTrace());
 }
 
-function tag(tracer, req, method, { traceId, spanId }) {
+function follow(tracer, state, req, res, name) {
+  // Fastify's request and reply have Node's own inside.
+  const [incoming, response] = typeof res.raw?.once === 'function' ? [req.raw ?? req, res.raw] : [req, res];
+  if (typeof response.once !== 'function') return undefined;
+  const header = incoming.headers?.traceparent;
+  const upstream = typeof header === 'string' ? native.traceparentParse(header) : undefined;
+  // What travels with the ids: a header that is not there costs nothing.
+  if (upstream !== undefined && (incoming.headers.tracestate !== undefined || incoming.headers.baggage !== undefined)) tracer.extract(incoming.headers);
+  const { traces } = state;
+  const method = incoming.method || 'GET';
+  // The service called itself, or was called twice within one trace: a span of it, not its end.
+  const isSpan = upstream !== undefined && traces.record(upstream[0])?.isOpen === true;
+  const ids = isSpan ? within(tracer, method, upstream) : start(tracer, state, upstream);
+  // By Reflect: on a request that refuses the property the trace goes on all the same.
+  Reflect.set(req, 'trace', ids);
+  const record = traces.record(ids.traceId)?.at(ids.spanId);
+  if (record !== undefined) record.flags |= incoming.socket?.encrypted === true ? FLAGS.SERVED | FLAGS.TLS : FLAGS.SERVED;
+  if (!isSpan) tag(tracer, incoming, method, ids);
+  new Served(tracer, traces, req, response, name, ids, isSpan).attach();
+  return ids;
+}
+
+function within(tracer, method, [traceId, parentSpanId]) {
+  return { traceId, spanId: tracer.startSpan(traceId, method, parentSpanId) };
+}
+
+function start(tracer, state, upstream) {
+  if (upstream === undefined) return tracer.startTrace();
+  const [traceId, parentSpanId, sampled] = upstream;
+  return tracer.startTrace(traceId, parentSpanId, state.recorder.config.isParentBased ? { sampled } : undefined);
+}
+
+function tag(tracer, incoming, method, { traceId }) {
   tracer.addTag(traceId, 'http.request.method', method);
   // Without the query: it may hold secrets.
-  const [path] = String(req.originalUrl ?? req.url ?? '').split('?', 1);
-  tracer.addTag(traceId, 'url.path', path.slice(0, PATH_CHARS));
-  return { traceId, spanId, isSpan: false };
+  const path = String(incoming.originalUrl ?? incoming.url ?? '');
+  const query = path.indexOf('?');
+  tracer.addTag(traceId, 'url.path', path.slice(0, query < 0 ? PATH_CHARS : Math.min(query, PATH_CHARS)));
 }
 
-function finish(tracer, { traceId, spanId, isSpan }, statusCode, error) {
+function finish(tracer, { traceId, spanId }, isSpan, statusCode, error) {
   const failed = error !== undefined || statusCode >= 500;
   const metadata = failed ? { statusCode, error: error ?? `HTTP ${statusCode}` } : { statusCode };
   if (isSpan) {
@@ -97,9 +141,12 @@ function operation(req, name) {
     // The default name, then.
   }
   const method = req.method || 'GET';
-  const path = req.route?.path;
+  // Express; Fastify since 4.10.
+  const path = req.route?.path ?? req.routeOptions?.url;
   if (path === undefined) return method;
-  const mount = String(req.baseUrl ?? '').split('/').map((part) => (NAMES_ONE.test(part) ? ':id' : part)).join('/');
+  const { baseUrl } = req;
+  if (!baseUrl) return `${method} ${path}`;
+  const mount = String(baseUrl).split('/').map((part) => (NAMES_ONE.test(part) ? ':id' : part)).join('/');
   return `${method} ${mount}${path}`;
 }
 

@@ -2,6 +2,7 @@
 // A tracer's native half as JavaScript sees it: ids out of blocks, completions into a log that is drained at once.
 
 const { native } = require('../addon.cjs');
+const os = require('node:os');
 const { performance } = require('node:perf_hooks');
 
 /** Completions that wait for one native call. */
@@ -9,6 +10,44 @@ const LOG_ENTRIES = 1024;
 const TRACE_DIGITS = 32;
 const SPAN_DIGITS = 16;
 const TAKEN = '1'.charCodeAt(0);
+
+/** Names and values in turn; `undefined` and `null` values are not given. */
+function flat(option, object) {
+  if (object === undefined || object === null) return [];
+  if (typeof object !== 'object') throw new TypeError(`option "${option}" must be an object`);
+  return Object.entries(object).filter(([, value]) => value !== undefined && value !== null).map(([name, value]) => {
+    // Without the value: it may be a secret.
+    if (typeof value !== 'string' && !(typeof value === 'number' && option.endsWith('resource'))) {
+      throw new TypeError(`option "${option}" must hold texts, "${name}" is none`);
+    }
+    return [name, String(value)];
+  }).flat();
+}
+
+/** `exporter.otlp` as an object; `null` where it is left to the environment, `false` where there is to be no export. */
+function otlpOf(exporter) {
+  if (exporter === undefined || exporter === null) return null;
+  if (exporter === false) return false;
+  const otlp = typeof exporter === 'object' ? exporter.otlp : undefined;
+  if (otlp === false || otlp === true) return otlp && {};
+  if (typeof otlp !== 'object' || otlp === null) throw new TypeError('option "exporter" must be false or { otlp: { endpoint, … } }');
+  return otlp;
+}
+
+/** Opens the native half; `[handle, warning…]`. */
+function open(options) {
+  if (options === null || typeof options !== 'object') return native.tracerOpen(options, null, [], [], [], {});
+  const otlp = otlpOf(options.exporter);
+  if (otlp === false) return native.tracerOpen(options, null, [], [], [], {});
+  const ours = {
+    'host.name': os.hostname(),
+    'process.pid': process.pid,
+    'process.runtime.name': 'nodejs',
+    'process.runtime.version': process.versions.node,
+  };
+  const lists = ['headers', 'resource'].map((name) => flat(`exporter.otlp.${name}`, otlp?.[name]));
+  return native.tracerOpen(options, otlp, ...lists, flat('resource', ours), process.env);
+}
 
 const closing = new FinalizationRegistry((handle) => native.tracerClose(handle));
 
@@ -30,7 +69,9 @@ class Recorder {
   endedAt = 0;
 
   constructor(options) {
-    this.#handle = native.tracerOpen(options);
+    const [handle, ...warnings] = open(options);
+    this.#handle = handle;
+    for (const warning of warnings) process.emitWarning(warning, { type: 'TooLooWarning', code: 'TOOLOO_OTEL' });
     // A copy, because what native code puts together property by property is slow to read.
     this.config = Object.assign({}, native.tracerConfig(this.#handle));
     this.#blockTraces = this.config.idBlockTraces;
@@ -40,6 +81,10 @@ class Recorder {
     this.#spanAt = this.#blockSpans;
     // The metrics outlive the tracer when a caller keeps them, so the handle lives as long as this object.
     closing.register(this, this.#handle);
+  }
+
+  get handle() {
+    return this.#handle;
   }
 
   traceId() {
@@ -65,6 +110,16 @@ class Recorder {
   /** The sampling decision for an id that came from elsewhere. */
   samples(traceId) {
     return native.tracerSamples(this.#handle, traceId);
+  }
+
+  /** Whether the rate of traces allows one more. */
+  admits() {
+    return native.tracerAdmits(this.#handle, performance.now());
+  }
+
+  /** Hands spans to the exporter's thread: see ./encoder.cjs. */
+  push(text, numbers, count, spans) {
+    native.tracerPush(this.#handle, text, numbers, count, spans, performance.now());
   }
 
   setSamplingRate(samplingRate) {

@@ -7,6 +7,16 @@
 
 const IN_PROGRESS = 'in-progress';
 const OPEN = -1;
+/** Bits of `flags`, some of them as the exporter hands them over: see src/trace/export/convention.rs. */
+const FLAGS = {
+  /** A span of the trace failed. */
+  FAILED: 1,
+  /** A request that came in through the middleware, and that it came over TLS. */
+  SERVED: 16,
+  TLS: 32,
+  /** Exported, or about to be. */
+  SENT: 64,
+};
 /** From this many spans on, a trace finds them through a Map instead of a list. */
 const INDEXED_FROM = 32;
 /** How many of the oldest spans are looked at for an ended one that can go first. */
@@ -48,6 +58,8 @@ class SpanRecord {
     this.duration = OPEN;
     this.status = IN_PROGRESS;
     this.metadata = undefined;
+    this.flags = 0;
+    this.links = null;
     this.previous = previous;
     this.live = null;
   }
@@ -66,6 +78,7 @@ class SpanRecord {
       tags: {},
       logs: [],
     };
+    if (this.links !== null) this.live.links = this.links;
     if (this.duration !== OPEN) showEnd(this);
     return this.live;
   }
@@ -84,6 +97,10 @@ class TraceRecord {
     this.status = IN_PROGRESS;
     this.metadata = undefined;
     this.operation = undefined;
+    this.flags = 0;
+    /** Why the trace is exported, once it ended: see ./exporter.cjs. */
+    this.reason = OPEN;
+    this.links = null;
     this.tags = null;
     this.tagCount = 0;
     this.logs = null;
@@ -92,6 +109,7 @@ class TraceRecord {
     /** Span id → span, in the order of their start, once there are many. */
     this.index = null;
     this.spanCount = 0;
+    this.droppedSpans = 0;
     this.openSpans = 0;
     /** Microseconds from the beginning to the last thing that happened. */
     this.touched = 0;
@@ -122,6 +140,7 @@ class TraceRecord {
     };
     if (this.operation !== undefined) this.live.operationName = this.operation;
     if (this.remote) this.live.remoteParent = true;
+    if (this.links !== null) this.live.links = this.links;
     if (this.duration !== OPEN) showEnd(this);
     return this.live;
   }
@@ -177,6 +196,7 @@ class TraceRecord {
     }
     if (oldest === undefined) return;
     this.index.delete(oldest.id);
+    this.droppedSpans += 1;
     this.spanCount = this.index.size;
     if (oldest.duration === OPEN) this.openSpans -= 1;
     const shown = this.live?.spans;
@@ -192,6 +212,7 @@ class TraceRecord {
     span.duration = Math.max(at - span.start, 0);
     span.status = status;
     span.metadata = metadata;
+    if (status !== 'success') this.flags |= FLAGS.FAILED;
     this.openSpans -= 1;
     if (this.duration === OPEN) this.touched = at;
     if (span.live !== null) showEnd(span);
@@ -236,6 +257,8 @@ class TraceRecord {
       span.start -= micros(now - this.began);
     }
     this.remote = false;
+    this.flags = 0;
+    this.reason = OPEN;
     this.duration = OPEN;
     this.status = IN_PROGRESS;
     this.wall = wall;
@@ -262,9 +285,30 @@ class TraceRecord {
     append((this.logs ??= []), log, most);
   }
 
+  /** The span of this id; the trace itself is one, and the one that is meant where no id is given. */
+  at(spanId) {
+    return spanId === undefined || spanId === this.spanId ? this : this.find(spanId);
+  }
+
+  /** Links the trace, or one of its spans, to a span of another trace. */
+  addLink(spanId, link, most) {
+    const linked = this.at(spanId);
+    if (linked === undefined) return;
+    const links = (linked.links ??= []);
+    if (linked.live !== null) show(linked.live, { links });
+    append(links, link, most);
+  }
+
+  /** Tells of a moment in the trace, or in one of its spans. */
+  addEvent(spanId, event, most) {
+    const told = this.at(spanId);
+    if (told === this) this.addLog(event, most);
+    else if (told !== undefined) append(told.object(this).logs, event, most);
+  }
+
   /** Names the trace itself, or one of its spans. */
   name(spanId, operation) {
-    const named = spanId === this.spanId ? this : this.find(spanId);
+    const named = this.at(spanId);
     if (named === undefined || named.duration !== OPEN) return;
     named.operation = operation;
     if (named.live !== null) show(named.live, { operationName: operation });
@@ -277,4 +321,4 @@ function showEnd({ live, duration, status, metadata }) {
   show(live, { duration: millis, status, endTime: Math.round(startTime + millis), metadata });
 }
 
-module.exports = { TraceRecord };
+module.exports = { FLAGS, OPEN, TraceRecord };

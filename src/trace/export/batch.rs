@@ -1,0 +1,321 @@
+//! A hand-over from JavaScript: one text and one list of numbers, in which lengths say how the text is cut.
+//!
+//! ```text
+//! batch  = trace*
+//! trace  = spans reason began  id.len state.len                                  text: id, tracestate
+//! span   = flags start duration  name.len id.len parent.len status.len error.len  text: the same
+//!          attributes attribute*  events event*  links link*
+//! attribute = key.len kind value                  kind 0: value is the text's length; 1 number; 2 boolean
+//! event  = unix_ms name.len attributes attribute*
+//! link   = trace.len span.len attributes attribute*
+//! ```
+//!
+//! Times: `began` in monotonic milliseconds, `start` and `duration` in microseconds from it. Lengths count UTF-16 code
+//! units, as JavaScript does.
+
+use super::convention::{self, Facts};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue, Value};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A batch as it came.
+#[derive(Debug, Clone, Default)]
+pub struct HandOver {
+    /// All texts, one after the other.
+    pub text: String,
+    /// All numbers.
+    pub numbers: Vec<f64>,
+    /// How many spans it holds.
+    pub spans: usize,
+    /// What is to be added to monotonic milliseconds to get Unix ones.
+    pub offset_ms: f64,
+}
+
+impl HandOver {
+    /// Memory it takes.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.numbers.len() * size_of::<f64>()
+    }
+}
+
+/// Why a trace is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The sampler took it.
+    Sampled,
+    /// It failed, or a span of it.
+    Failed,
+    /// It took longer than `slowMs`.
+    Slow,
+}
+
+/// What a hand-over says.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Ready for the exporter.
+    pub spans: Vec<SpanData>,
+    /// A reason for each trace.
+    pub reasons: Vec<Reason>,
+}
+
+/// Takes a hand-over apart. What is torn ends it: the rest is missing from the result.
+pub fn decode(batch: &HandOver) -> Decoded {
+    let mut decoded = Decoded::default();
+    let mut reader = Reader::new(batch);
+    let scope = InstrumentationScope::builder("tooloo-native").with_version(env!("CARGO_PKG_VERSION")).build();
+    while !reader.numbers.is_empty() {
+        if trace(&mut reader, batch.offset_ms, &scope, &mut decoded).is_none() {
+            break;
+        }
+    }
+    decoded
+}
+
+fn trace(reader: &mut Reader<'_>, offset_ms: f64, scope: &InstrumentationScope, out: &mut Decoded) -> Option<()> {
+    let [spans, reason, began_ms] = reader.take()?;
+    let [id, state] = reader.texts()?;
+    out.reasons.push(match reason as u8 {
+        0 => Reason::Sampled,
+        1 => Reason::Failed,
+        _ => Reason::Slow,
+    });
+    let state = TraceState::from_str(&state).unwrap_or_default();
+    let began_us = (began_ms + offset_ms) * 1e3;
+    for _ in 0..spans as usize {
+        let span = span(reader, began_us, &id, &state, scope)?;
+        out.spans.push(span);
+    }
+    Some(())
+}
+
+fn span(
+    reader: &mut Reader<'_>,
+    began_us: f64,
+    trace: &str,
+    state: &TraceState,
+    scope: &InstrumentationScope,
+) -> Option<SpanData> {
+    let [flags, start_us, duration_us] = reader.take()?;
+    let [name, id, parent, status, error] = reader.texts()?;
+    let flags = flags as u32;
+    let facts = Facts::from_flags(flags);
+    let mut attributes = reader.attributes()?;
+    let events = reader.list(|reader| {
+        let ([at_ms], [name]) = (reader.take()?, reader.texts()?);
+        let attributes = reader.attributes()?;
+        Some(Event::new(name.into_owned(), time(at_ms * 1e3), attributes, 0))
+    })?;
+    let links = reader.list(|reader| {
+        let [trace, span] = reader.texts()?;
+        let context = SpanContext::new(
+            TraceId::from(wide(&trace)),
+            SpanId::from(narrow(&span)),
+            TraceFlags::default(),
+            true,
+            TraceState::NONE,
+        );
+        Some(Link::new(context, reader.attributes()?, 0))
+    })?;
+    if hex(trace, 32).is_none() {
+        attributes.push(KeyValue::new("tooloo.trace_id", trace.to_owned()));
+    }
+    let kind = convention::apply(facts, &name, &status, &mut attributes);
+    let start = began_us + start_us;
+    let mut data = SpanData {
+        span_context: SpanContext::new(
+            TraceId::from(wide(trace)),
+            SpanId::from(narrow(&id)),
+            // Whatever is exported is sampled to whoever reads it.
+            TraceFlags::SAMPLED,
+            false,
+            state.clone(),
+        ),
+        parent_span_id: if parent.is_empty() { SpanId::INVALID } else { SpanId::from(narrow(&parent)) },
+        parent_span_is_remote: facts.has_remote_parent,
+        span_kind: kind,
+        name: Cow::Owned(name.into_owned()),
+        start_time: time(start),
+        end_time: time(start + duration_us),
+        attributes,
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        // "Ok" is the application's word; what only did not fail is left unset.
+        status: if facts.failed { Status::error(error.into_owned()) } else { Status::Unset },
+        instrumentation_scope: scope.clone(),
+    };
+    // Logs are told in whole milliseconds, which can be before the span began.
+    data.events.events = events;
+    for event in &mut data.events.events {
+        event.timestamp = event.timestamp.max(data.start_time);
+    }
+    data.links.links = links;
+    Some(data)
+}
+
+fn time(unix_us: f64) -> SystemTime {
+    // A cast saturates, so nonsense becomes the epoch.
+    UNIX_EPOCH + Duration::from_nanos((unix_us * 1e3) as u64)
+}
+
+fn hex(id: &str, digits: usize) -> Option<u128> {
+    let formed = id.len() == digits && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    formed.then(|| u128::from_str_radix(id, 16).ok()).flatten().filter(|&id| id != 0)
+}
+
+/// A trace id of OTLP. An id of another form gets one that every service makes of it.
+fn wide(id: &str) -> u128 {
+    hex(id, 32).unwrap_or_else(|| fnv(id).max(1))
+}
+
+/// A span id of OTLP, likewise.
+fn narrow(id: &str) -> u64 {
+    hex(id, 16).unwrap_or_else(|| fnv(id) >> 64).max(1) as u64
+}
+
+/// FNV-1a over 128 bits.
+fn fnv(text: &str) -> u128 {
+    let prime = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    text.bytes()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(prime))
+}
+
+/// What is left of a hand-over.
+struct Reader<'a> {
+    numbers: &'a [f64],
+    text: &'a str,
+    ascii: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(batch: &'a HandOver) -> Self {
+        Self { numbers: &batch.numbers, text: &batch.text, ascii: batch.text.is_ascii() }
+    }
+
+    fn take<const COUNT: usize>(&mut self) -> Option<[f64; COUNT]> {
+        let (taken, rest) = self.numbers.split_first_chunk::<COUNT>()?;
+        self.numbers = rest;
+        Some(*taken)
+    }
+
+    fn texts<const COUNT: usize>(&mut self) -> Option<[Cow<'a, str>; COUNT]> {
+        let lengths: [f64; COUNT] = self.take()?;
+        let mut texts = [const { Cow::Borrowed("") }; COUNT];
+        for (text, length) in texts.iter_mut().zip(lengths) {
+            *text = Cow::Borrowed(self.cut(length as usize)?);
+        }
+        Some(texts)
+    }
+
+    fn cut(&mut self, units: usize) -> Option<&'a str> {
+        let end = if self.ascii { units } else { end_of(self.text, units)? };
+        let (text, rest) = self.text.split_at_checked(end)?;
+        self.text = rest;
+        Some(text)
+    }
+
+    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let [count] = self.take()?;
+        (0..count as usize).map(|_| item(self)).collect()
+    }
+
+    fn attributes(&mut self) -> Option<Vec<KeyValue>> {
+        self.list(|reader| {
+            let [key] = reader.take()?;
+            let key = reader.cut(key as usize)?.to_owned();
+            let [kind, value] = reader.take()?;
+            let value = match kind as u8 {
+                0 => Value::from(reader.cut(value as usize)?.to_owned()),
+                1 if value.fract() == 0.0 && value.abs() < 9.0e15 => Value::I64(value as i64),
+                1 => Value::F64(value),
+                _ => Value::Bool(value != 0.0),
+            };
+            Some(KeyValue::new(key, value))
+        })
+    }
+}
+
+/// The byte at which `units` UTF-16 code units of a text end.
+fn end_of(text: &str, units: usize) -> Option<usize> {
+    let mut left = units;
+    for (at, character) in text.char_indices() {
+        if left == 0 {
+            return Some(at);
+        }
+        // A pair that two neighbours made of their lone halves cannot be cut: it goes to the first.
+        left = left.saturating_sub(character.len_utf16());
+    }
+    (left == 0).then_some(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::SpanKind;
+    use proptest::prelude::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    /// A trace of one span, of these texts.
+    fn hand_over(trace: &str, name: &str, value: &str) -> HandOver {
+        let units = |text: &str| text.encode_utf16().count() as f64;
+        let span = "00f067aa0ba902b7";
+        let mut numbers = vec![1.0, 1.0, 10.0, units(trace), 0.0];
+        // Failed, a root with a remote parent; from 250 µs on for 1,500 µs.
+        numbers.extend([1.0 + 2.0 + 8.0, 250.0, 1_500.0, units(name), 16.0, 16.0, 5.0, 4.0]);
+        numbers.extend([3.0, 1.0, 0.0, units(value), 1.0, 1.0, 2.5, 1.0, 2.0, 1.0]);
+        numbers.extend([1.0, 1_700_000_000_000.0, 3.0, 1.0, 1.0, 1.0, 7.0]);
+        numbers.extend([1.0, 32.0, 16.0, 0.0]);
+        let text = format!("{trace}{name}{span}{span}errordownk{value}nblogl{TRACE}{span}");
+        HandOver { text, numbers, spans: 1, offset_ms: 1_000.0 }
+    }
+
+    #[test]
+    fn a_hand_over_becomes_spans() {
+        let decoded = decode(&hand_over(TRACE, "größe", "😀é"));
+        assert_eq!(decoded.reasons, [Reason::Failed]);
+        let [span] = &decoded.spans[..] else { panic!("one span: {decoded:?}") };
+        assert_eq!(span.span_context.trace_id().to_string(), TRACE);
+        assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");
+        assert_eq!((span.name.as_ref(), span.parent_span_is_remote), ("größe", true));
+        assert_eq!(span.start_time, UNIX_EPOCH + Duration::from_micros(1_010_250));
+        assert_eq!(span.end_time.duration_since(span.start_time).unwrap(), Duration::from_micros(1_500));
+        assert_eq!(span.status, Status::error("down"));
+        assert_eq!(span.span_kind, SpanKind::Internal);
+        let value =
+            |key: &str| span.attributes.iter().find(|each| each.key.as_str() == key).map(|each| each.value.clone());
+        assert_eq!(value("k"), Some(Value::from("😀é")));
+        assert_eq!((value("n"), value("b")), (Some(Value::F64(2.5)), Some(Value::Bool(true))));
+        assert_eq!(span.events.events[0].name, "log");
+        assert_eq!(span.events.events[0].attributes, [KeyValue::new("l", 7)]);
+        assert_eq!(span.links.links[0].span_context.trace_id().to_string(), TRACE);
+    }
+
+    #[test]
+    fn an_id_of_another_form_is_always_the_same_id_and_told() {
+        let ids = ["req-1", "req-1", "req-2"].map(|id| decode(&hand_over(id, "x", "y")).spans.remove(0));
+        assert_eq!(ids[0].span_context.trace_id(), ids[1].span_context.trace_id());
+        assert_ne!(ids[0].span_context.trace_id(), ids[2].span_context.trace_id());
+        assert!(ids[0].attributes.contains(&KeyValue::new("tooloo.trace_id", "req-1")));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_comes_in_does_harm(
+            text in "\\PC{0,40}", numbers in prop::collection::vec(prop_oneof![0.0f64..9.0, any::<f64>()], 0..60),
+        ) {
+            let spans = decode(&HandOver { text, numbers, spans: 3, offset_ms: 0.0 }).spans.len();
+            prop_assert!(spans <= 60);
+        }
+
+        #[test]
+        fn texts_of_any_kind_come_back_whole(name in "\\PC{0,20}", value in "\\PC{0,20}") {
+            let span = decode(&hand_over(TRACE, &name, &value)).spans.remove(0);
+            prop_assert_eq!(span.name.as_ref(), name.as_str());
+            prop_assert_eq!(&span.attributes[0].value, &Value::from(value));
+        }
+    }
+}
