@@ -36,7 +36,7 @@ const STRANGE = [
 ];
 
 const OPTIONS = [
-  'batchSize', 'batchTimeout', 'slowQueryThreshold', 'enablePreparedStatements', 'executor', 'pool',
+  'batchSize', 'batchTimeout', 'slowQueryThreshold', 'enablePreparedStatements', 'executor', 'pool', 'mergeLookups', 'deduplicate',
 ];
 
 /** Runs a call that may throw or reject, but only with an error of the boundary's making or the value's own. */

@@ -269,7 +269,7 @@ test('QO-K4: queriesBatched counts successful queries only', async () => {
   assert.equal(optimizer.getStats().queriesBatched, 1);
 });
 
-test('getStats: exactly the original keys, and 0ms without samples', () => {
+test('getStats: the original keys and those about the pool, and 0ms without samples', () => {
   assert.deepEqual(new QueryOptimizer().getStats(), {
     queriesBatched: 0,
     queriesOptimized: 0,
@@ -277,6 +277,9 @@ test('getStats: exactly the original keys, and 0ms without samples', () => {
     slowQueriesCount: 0,
     queueSize: 0,
     activeBatches: 0,
+    merged: 0,
+    deduplicated: 0,
+    statementsSent: 0,
   });
 });
 
@@ -324,6 +327,7 @@ test('clearStats: forgets figures, keeps what waits', async () => {
   assert.equal(optimizer.clearStats(), undefined);
   assert.deepEqual(optimizer.getStats(), {
     queriesBatched: 0, queriesOptimized: 0, averageLatency: '0ms', slowQueriesCount: 0, queueSize: 1, activeBatches: 1,
+    merged: 0, deduplicated: 0, statementsSent: 0,
   });
   assert.deepEqual(optimizer.stats.latencyHistory, []);
   await optimizer.flush();

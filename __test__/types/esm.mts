@@ -91,6 +91,12 @@ for (const { rule, severity, message, start, end, fix } of findings) {
 optimizer.analyze(42);
 analyzed;
 const latency: string = optimizer.getStats().averageLatency;
+const sentOnce: number = optimizer.getStats().merged + optimizer.getStats().deduplicated + optimizer.getStats().statementsSent;
+const unmerged = new QueryOptimizer({ mergeLookups: false, deduplicate: false });
+unmerged.mergeLookups = true;
+const whyNot: Promise<string | undefined> = optimizer.batchPlan('SELECT 1').then(({ merges, reason }) => (merges ? undefined : reason));
+// @ts-expect-error a switch is a boolean
+new QueryOptimizer({ deduplicate: 'yes' });
 
 // Limiter
 const limiter = new RateLimiter({ rateLimit: 10, refillRate: 1, maxWaitTime: 1000, fairQueueing: true });

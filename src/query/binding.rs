@@ -18,6 +18,7 @@ thread_local! {
 
 /// Adds the room's functions to the addon's exports.
 pub fn register(exports: Exports<'_>) {
+    super::merge_binding::register(exports);
     exports
         .function("queryNormalize", normalize)
         .function("queryAdvice", advice)
@@ -106,7 +107,9 @@ fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("batchSize", config.batch_size as f64)
         .number("batchTimeout", config.batch_timeout.as_secs_f64() * 1e3)
         .number("slowQueryThreshold", config.slow_query_threshold)
-        .set("enablePreparedStatements", call.boolean(config.enable_prepared_statements));
+        .set("enablePreparedStatements", call.boolean(config.enable_prepared_statements))
+        .set("mergeLookups", call.boolean(config.merge_lookups))
+        .set("deduplicate", call.boolean(config.deduplicate));
     Ok(object.value())
 }
 

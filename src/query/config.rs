@@ -21,6 +21,10 @@ pub struct QueryConfig {
     pub slow_query_threshold: f64,
     /// Stored for those who read it; the pool prepares statements by itself. Default true.
     pub enable_prepared_statements: bool,
+    /// Whether lookups of a batch go out as one statement where that is certain to change nothing. Default true.
+    pub merge_lookups: bool,
+    /// Whether identical reads of a batch share one answer. Default true.
+    pub deduplicate: bool,
 }
 
 impl Default for QueryConfig {
@@ -30,6 +34,8 @@ impl Default for QueryConfig {
             batch_timeout: Duration::from_millis(100),
             slow_query_threshold: 1000.0,
             enable_prepared_statements: true,
+            merge_lookups: true,
+            deduplicate: true,
         }
     }
 }
@@ -51,6 +57,8 @@ impl QueryConfig {
                 f64::INFINITY,
             )?,
             enable_prepared_statements: options::unless_false(raw, "enablePreparedStatements"),
+            merge_lookups: options::unless_false(raw, "mergeLookups"),
+            deduplicate: options::unless_false(raw, "deduplicate"),
         })
     }
 }

@@ -6,7 +6,7 @@
 
 /// A stretch of a query, as the scanner cuts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece<'q> {
+pub(super) enum Piece<'q> {
     /// Keywords, names, numbers, operators.
     Code(&'q str),
     /// A run of white space.
@@ -35,7 +35,7 @@ fn is_word(character: char) -> bool {
 }
 
 /// Cuts a text into pieces; joined together they are the text.
-struct Scanner<'q> {
+pub(super) struct Scanner<'q> {
     rest: &'q str,
     /// The last character of code that is directly before `rest`.
     before: Option<char>,
@@ -44,7 +44,7 @@ struct Scanner<'q> {
 }
 
 impl<'q> Scanner<'q> {
-    fn new(text: &'q str) -> Self {
+    pub(super) fn new(text: &'q str) -> Self {
         Self { rest: text, before: None, escapes: false }
     }
 

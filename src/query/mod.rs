@@ -5,18 +5,27 @@
 //! batches were slow ([`slow`], [`stats`]). A text's form and advice depend on the text alone, so the face remembers
 //! both by text and a repeated query makes no native call.
 //!
+//! With a pool of PostgreSQL, identical reads of a batch share one answer ([`share`]) and lookups go out as one
+//! statement ([`merge`]), if the text and the server's catalog ([`catalog`]) leave no doubt.
+//!
 //! Refused here: promises, timers and the sending of a batch, which belong to the face and to the pool. Parameters
 //! never come into this room, so no statistic can show one.
 
 pub mod analyze;
 pub mod batch;
+pub mod catalog;
 pub mod config;
 pub mod error;
 pub mod fingerprint;
 pub mod lint;
+pub mod merge;
+pub mod share;
 pub mod slow;
 pub mod stats;
 pub mod top;
+mod tree;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;
+#[cfg(feature = "node")]
+mod merge_binding;

@@ -222,6 +222,10 @@ export interface Statement {
   params?: readonly unknown[];
   /** Another name for `params`, as in `pg`. */
   values?: readonly unknown[];
+  /** Rows as objects or as arrays. @default 'object' */
+  rowMode?: 'object' | 'array';
+  /** Over those of the pool. */
+  types?: ValueTypes;
 }
 
 /** The outcome of one statement of a batch. */

@@ -5,7 +5,7 @@
 const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
 const errors = require('../query/errors.cjs');
-const { sendThroughPool } = require('../query/pool.cjs');
+const { planOf, sendThroughPool } = require('../query/pool.cjs');
 const { TextMemory } = require('../query/texts.cjs');
 
 /** Where an instance keeps what belongs to nobody else: not enumerable, so copies and dumps show none of it. */
@@ -126,10 +126,15 @@ class QueryOptimizer {
     Object.defineProperties(this, {
       executor: { value: options.executor || null, ...hidden },
       pool: { value: options.pool || null, ...hidden },
+      // Hidden, too: the original's fields are those that show.
+      mergeLookups: { value: config.mergeLookups, ...hidden },
+      deduplicate: { value: config.deduplicate, ...hidden },
       [STATE]: {
         value: {
           handle,
           counters: new Float64Array(2),
+          /** What went to the pool. */
+          sent: { merged: 0, deduplicated: 0, statementsSent: 0 },
           /** Key → Waiting */
           waiting: new Map(),
           /** The batches that are out, as promises. */
@@ -205,7 +210,7 @@ class QueryOptimizer {
 
   async executeBatchQueries(queries) {
     if (this.executor) return this.executor(queries);
-    if (this.pool) return sendThroughPool(this.pool, queries);
+    if (this.pool) return sendThroughPool(this.pool, queries, this, this[STATE].sent);
     return queries.map(() => ({ success: true }));
   }
 
@@ -242,7 +247,7 @@ class QueryOptimizer {
   }
 
   getStats() {
-    const { handle, counters, waiting } = this[STATE];
+    const { handle, counters, sent, waiting } = this[STATE];
     let queueSize = 0;
     let activeBatches = 0;
     for (const { items, timer } of waiting.values()) {
@@ -256,13 +261,20 @@ class QueryOptimizer {
       slowQueriesCount: native.querySlowCount(handle),
       queueSize,
       activeBatches,
+      ...sent,
     };
   }
 
   clearStats() {
-    const { handle, counters } = this[STATE];
+    const { handle, counters, sent } = this[STATE];
     counters.fill(0);
+    Object.assign(sent, { merged: 0, deduplicated: 0, statementsSent: 0 });
     native.queryClear(handle);
+  }
+
+  async batchPlan(query) {
+    if (typeof query !== 'string') throw errors.notText();
+    return planOf(this.executor ? null : this.pool, query, this);
   }
 
   async flush() {

@@ -60,6 +60,33 @@ export interface QueryOptimizerOptions {
   executor?: QueryExecutor | null;
   /** Where batches are sent when there is no `executor`. @default none */
   pool?: QueryPool | null;
+  /**
+   * Whether lookups of a batch, `SELECT columns FROM one_table WHERE key = $1` with different keys, go out as one
+   * statement, of up to 1,000 lookups. Each caller gets what it would have got alone; what is not certain to be the
+   * same is not merged, see {@link QueryOptimizer.batchPlan}. Only with a `ConnectionPool` of this package that is
+   * connected to PostgreSQL, never in a transaction.
+   * @default true
+   */
+  mergeLookups?: boolean;
+  /**
+   * Whether identical reads of a batch (same text, same parameters) run once. Each caller gets a result of its own.
+   * Statements that write, lock or call a volatile function run for each caller; functions that are stable within a
+   * transaction, such as `now()`, run once. Only with a `ConnectionPool` as with {@link mergeLookups}.
+   * @default true
+   */
+  deduplicate?: boolean;
+}
+
+/** What becomes of queries of one text that wait together. */
+export interface BatchPlan {
+  /** Whether those with the same parameters run once. */
+  deduplicates: boolean;
+  /** Whether those with different parameters go out as one statement. */
+  merges: boolean;
+  /** That statement; its first column is the number of the lookup, from 1. */
+  statement?: string;
+  /** Why they are not merged, in words. */
+  reason?: string;
 }
 
 /** The rules of {@link QueryOptimizer.analyze}; each is explained in docs/query-analysis.md. */
@@ -179,6 +206,12 @@ export interface QueryOptimizerStats {
   queueSize: number;
   /** Batches that are being collected now. */
   activeBatches: number;
+  /** Lookups that were answered by a statement for several of them. */
+  merged: number;
+  /** Queries that were answered by the statement of an identical one. */
+  deduplicated: number;
+  /** Statements that went to the pool; what its catalog is asked, once a minute for each text, does not count. */
+  statementsSent: number;
 }
 
 /**
@@ -199,6 +232,8 @@ export class QueryOptimizer {
   enablePreparedStatements: boolean;
   executor: QueryExecutor | null;
   pool: QueryPool | null;
+  mergeLookups: boolean;
+  deduplicate: boolean;
   /** The waiting queries in order of arrival: a copy, made when it is read. */
   queryQueue: QueuedQuery[];
   /** Normal form → timer, of the batches that are being collected: a copy, made when it is read. */
@@ -245,6 +280,12 @@ export class QueryOptimizer {
   normalizeQuery(query: string): string;
   /** Records the time of a batch; what is not a finite number is ignored. */
   recordQueryLatency(latency: number, batchSize: number, queryKey?: string): void;
+  /**
+   * Says what becomes of queries of this text that wait together, and why they are not merged if they are not. The
+   * pool's server may be asked.
+   * @throws {TypeError} when the query is not a string
+   */
+  batchPlan(query: string): Promise<BatchPlan>;
   /** Sends everything that waits, and resolves when all batches that are out are settled. Never rejects. */
   flush(): Promise<void>;
   /** As {@link flush}; later queries are rejected with `ERR_TOOLOO_CLOSED`. The pool stays open. */

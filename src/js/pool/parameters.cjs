@@ -60,4 +60,5 @@ function prepareAll(values) {
   return prepared;
 }
 
+exports.prepare = prepare;
 exports.prepareAll = prepareAll;

@@ -167,8 +167,14 @@ class PgConnection {
     });
   }
 
-  /** Runs independent statements in one round trip: `{ value }` or `{ error }` for each, in order. */
+  /**
+   * Runs independent statements in one round trip: `{ value }` or `{ error }` for each, in order. A statement may say
+   * how its rows are read (`rowMode`, `types`).
+   */
   async queryBatch(statements) {
+    const { settings } = this.#server;
+    const how = [];
+    let alike = true;
     const texts = [];
     const counts = [];
     const parameters = [];
@@ -177,8 +183,11 @@ class PgConnection {
     if (this.taken) throw fail('busy');
     for (const statement of statements) {
       try {
-        const [sql, values] = typeof statement === 'string' ? [statement] : normalized(statement);
+        const [sql, values, own] = typeof statement === 'string' ? [statement] : normalized(statement);
         const prepared = checked(sql, values);
+        const read = settingsOf(own, settings);
+        alike &&= read === settings;
+        how.push(read);
         texts.push(sql);
         counts.push(prepared.length);
         for (const parameter of prepared) parameters.push(parameter);
@@ -191,7 +200,7 @@ class PgConnection {
     if (texts.length === 0) return results;
     const start = (number) =>
       native.pgBatch(this.#server.handle, this.#number, number, texts, Int32Array.from(counts), parameters);
-    const answers = await send(this, texts.length, start, this.#server.settings);
+    const answers = await send(this, texts.length, start, alike ? settings : (index) => how[index]);
     answers.forEach((answer, index) => {
       results[places[index]] = answer;
     });

@@ -1,17 +1,13 @@
 'use strict';
 // Sends a batch through a pool: in one round trip where the pool can (`queryBatch`), else a query each.
 
+const { STATE } = require('../pool/engine.cjs');
 const errors = require('./errors.cjs');
+const { knowledgeOf } = require('./knowledge.cjs');
+const { refused, sendToPostgres } = require('./postgres.cjs');
 
-const ignore = () => {};
-
-/** A result that rejects its own caller only. */
-function refused(error) {
-  const promise = Promise.reject(error);
-  // Its caller hears of it; until then it must not count as unhandled.
-  promise.catch(ignore);
-  return promise;
-}
+/** Whether it is a pool of this package whose connections are PostgreSQL's: what its results are is known. */
+const isPostgres = (pool) => pool[STATE]?.server !== undefined;
 
 function fromOutcome(outcome) {
   if (outcome === null || typeof outcome !== 'object') return undefined;
@@ -29,8 +25,13 @@ async function onOwnConnection(pool, text, params) {
   }
 }
 
-/** The results by index; a query that failed has a rejected promise in its place. */
-async function sendThroughPool(pool, queries) {
+/**
+ * The results by index; a query that failed has a rejected promise in its place. `settings` are `mergeLookups` and
+ * `deduplicate`; what is done is counted in `counts`.
+ */
+async function sendThroughPool(pool, queries, settings, counts) {
+  if (isPostgres(pool)) return sendToPostgres(pool, queries, settings, counts);
+  counts.statementsSent += queries.length;
   const statements = queries.map(({ query, params }) => ({ text: query, params: params ?? [] }));
   if (typeof pool.queryBatch === 'function') {
     const outcomes = await pool.queryBatch(statements);
@@ -45,4 +46,14 @@ async function sendThroughPool(pool, queries) {
   return settled.map(({ status, value, reason }) => (status === 'fulfilled' ? value : refused(reason)));
 }
 
+/** What becomes of queries of a text that wait together: `{ deduplicates, merges, statement, reason }`. */
+async function planOf(pool, text, { mergeLookups, deduplicate }) {
+  if (!pool || !isPostgres(pool)) return { deduplicates: false, merges: false, reason: 'there is no PostgreSQL pool' };
+  const { shares, merged, refusal } = await knowledgeOf(pool, text);
+  const merges = mergeLookups && merged !== undefined;
+  const reason = merges || merged === undefined ? refusal : 'mergeLookups is switched off';
+  return { deduplicates: deduplicate && shares, merges, statement: merges ? merged : undefined, reason };
+}
+
+exports.planOf = planOf;
 exports.sendThroughPool = sendThroughPool;

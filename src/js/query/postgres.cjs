@@ -1,0 +1,157 @@
+'use strict';
+// Sends a batch to a pool of PostgreSQL connections in few statements: identical reads once, lookups merged. The
+// results are those that each query would have had alone.
+
+const { native } = require('../addon.cjs');
+const { copyOfResult } = require('./copies.cjs');
+const { disown, knowledgeOf } = require('./knowledge.cjs');
+const { Asked, arraysOf, fits, resultsOf } = require('./lookups.cjs');
+
+const { lookups: MERGED_LOOKUPS } = native.queryMergeLimits();
+const NONE = Object.freeze([]);
+const ignore = () => {};
+
+/** A result that rejects its own caller only. */
+function refused(error) {
+  const promise = Promise.reject(error);
+  // Its caller hears of it; until then it must not count as unhandled.
+  promise.catch(ignore);
+  return promise;
+}
+
+/** Text → places of its queries. */
+function placesByText(queries) {
+  const places = new Map();
+  queries.forEach(({ query }, place) => {
+    const known = places.get(query);
+    if (known === undefined) places.set(query, [place]);
+    else known.push(place);
+  });
+  return places;
+}
+
+class Batch {
+  constructor(pool, queries, settings, counts) {
+    this.pool = pool;
+    this.queries = queries;
+    this.settings = settings;
+    this.counts = counts;
+    this.results = new Array(queries.length);
+    /** What leaves next, and for each what is done with its outcome. */
+    this.statements = [];
+    this.takers = [];
+  }
+
+  async send() {
+    const { mergeLookups, deduplicate } = this.settings;
+    for (const [text, places] of placesByText(this.queries)) {
+      // One query gains nothing, and texts that come once must not cost a question each.
+      const known = places.length > 1 && (mergeLookups || deduplicate) ? knowledgeOf(this.pool, text) : undefined;
+      this.plan(text, places, known instanceof Promise ? await known : known);
+    }
+    await this.leave();
+    // What was refused together is asked for one by one.
+    if (this.statements.length > 0) await this.leave();
+    return this.results;
+  }
+
+  plan(text, places, known) {
+    const sharing = this.settings.deduplicate && known?.shares === true;
+    const merging = this.settings.mergeLookups && known?.merged !== undefined;
+    if (!sharing && !merging) {
+      for (const place of places) this.alone(text, this.queries[place].params ?? NONE, place, NONE);
+      return;
+    }
+    const asked = new Asked(sharing);
+    for (const place of places) {
+      const params = this.queries[place].params ?? NONE;
+      if (!Array.isArray(params)) {
+        this.alone(text, params, place, NONE);
+        continue;
+      }
+      try {
+        asked.add(place, params);
+      } catch (error) {
+        this.results[place] = refused(error);
+      }
+    }
+    const together = [];
+    for (let slot = 0; slot < asked.first.length; slot += 1) {
+      if (merging && fits(asked.parameters[slot], known.bytes)) together.push(slot);
+      else this.slotAlone(text, asked, slot);
+    }
+    for (let start = 0; start < together.length; start += MERGED_LOOKUPS) {
+      this.together(text, asked, together.slice(start, start + MERGED_LOOKUPS), known);
+    }
+  }
+
+  slotAlone(text, asked, slot) {
+    this.alone(text, asked.parameters[slot], asked.first[slot], asked.twins.get(slot) ?? NONE);
+  }
+
+  alone(text, params, place, twins) {
+    this.statements.push({ text, params });
+    this.takers.push((outcome) => {
+      const error = outcome?.error;
+      this.results[place] = error === undefined ? outcome?.value : refused(error);
+      for (const twin of twins) {
+        this.results[twin] = error === undefined ? copyOfResult(outcome.value) : refused(error);
+      }
+      this.counts.deduplicated += twins.length;
+    });
+  }
+
+  together(text, asked, slots, { merged, bytes }) {
+    if (slots.length === 1) {
+      this.slotAlone(text, asked, slots[0]);
+      return;
+    }
+    this.statements.push({ text: merged, params: arraysOf(asked, slots, bytes), rowMode: 'array' });
+    this.takers.push(({ value, error }) => {
+      if (error !== undefined) {
+        this.apart(text, asked, slots, error);
+        return;
+      }
+      const results = resultsOf(value, slots.length);
+      slots.forEach((slot, index) => {
+        const result = results[index];
+        this.results[asked.first[slot]] = result;
+        const twins = asked.twins.get(slot) ?? NONE;
+        for (const twin of twins) this.results[twin] = copyOfResult(result);
+        this.counts.deduplicated += twins.length;
+      });
+      this.counts.merged += slots.length;
+    });
+  }
+
+  /** A merged statement failed: one of its lookups may be at fault, or the merging. */
+  apart(text, asked, slots, error) {
+    if (error.lost !== true) {
+      // What is wrong with the statement and not with a value would be wrong again.
+      if (String(error.code).startsWith('42')) disown(this.pool, text);
+      for (const slot of slots) this.slotAlone(text, asked, slot);
+      return;
+    }
+    for (const slot of slots) {
+      for (const place of [asked.first[slot], ...(asked.twins.get(slot) ?? NONE)]) this.results[place] = refused(error);
+    }
+  }
+
+  async leave() {
+    const { statements, takers } = this;
+    this.statements = [];
+    this.takers = [];
+    if (statements.length === 0) return;
+    this.counts.statementsSent += statements.length;
+    const outcomes = await this.pool.queryBatch(statements);
+    takers.forEach((take, index) => take(outcomes[index]));
+  }
+}
+
+/** Results by index; a query that failed has a rejected promise in its place. */
+function sendToPostgres(pool, queries, settings, counts) {
+  return new Batch(pool, queries, settings, counts).send();
+}
+
+exports.refused = refused;
+exports.sendToPostgres = sendToPostgres;
