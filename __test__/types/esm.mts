@@ -89,6 +89,14 @@ for (const { rule, severity, message, start, end, fix } of findings) {
 }
 // @ts-expect-error a query is a string
 optimizer.analyze(42);
+const explained = optimizer.explain('SELECT $1', [1], { analyze: true, largeTableRows: 1000, hypothetical: false });
+explained.then(({ totalCost, rows, executionMs, sequentialScans, indexProposals, casts, plan }) => {
+  const figures: (number | null)[] = [totalCost, rows, executionMs, indexProposals[0]?.tried?.gain ?? null];
+  const names: string[] = [...sequentialScans.map(({ table }) => table), ...casts.map(({ column }) => column)];
+  return [figures, names, plan['Node Type']];
+});
+// @ts-expect-error it runs or it does not
+optimizer.explain('SELECT 1', [], { analyze: 'yes' });
 analyzed;
 const latency: string = optimizer.getStats().averageLatency;
 const sentOnce: number = optimizer.getStats().merged + optimizer.getStats().deduplicated + optimizer.getStats().statementsSent;

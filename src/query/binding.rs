@@ -3,10 +3,12 @@
 use super::batch::Plan;
 use super::config::{self, QueryConfig};
 use super::error::QueryError;
+use super::explain::ExplainConfig;
+use super::plan::Plan as ServerPlan;
 use super::slow::SlowBatch;
 use super::stats::Latencies;
 use super::top::Wanted;
-use super::{analyze, fingerprint, lint};
+use super::{analyze, explain, fingerprint, lint, table};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Scope, Value};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::clock::SystemClock;
@@ -23,6 +25,14 @@ pub fn register(exports: Exports<'_>) {
         .function("queryNormalize", normalize)
         .function("queryAdvice", advice)
         .function("queryAnalyze", analysis)
+        .function("queryExplain", explain_statement)
+        .function("queryTables", |call| Ok(call.text(table::QUERY)))
+        .function("queryExplainTables", |call| Ok(call.text(&explain::tables(&plan_at(call, 0)?))))
+        .function("queryExplained", explained)
+        .function("queryGain", |call| {
+            let (cost, share, used) = explain::gain(call.number_at(0)?, &plan_at(call, 1)?, &call.text_at(2)?);
+            Ok(call.array([call.number(cost), call.number(share), call.boolean(used)]))
+        })
         .function("queryLimits", limits)
         .function("queryConfig", configure)
         .function("queryPlan", plan)
@@ -91,6 +101,27 @@ fn analysis<'s>(call: &Call<'s>) -> Answer<'s> {
     let object = object.set("statement", analysis.statement.map_or(call.null(), |kind| call.text(&kind)));
     let tables = call.array(analysis.tables.iter().map(|table| call.text(table)));
     Ok(object.set("tables", tables).set("findings", findings).value())
+}
+
+/// `(text, { analyze, … }, mayRun) => string`: without `mayRun`, the statement that runs nothing.
+fn explain_statement<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
+    let config = ExplainConfig::read(&call.options_at(1)?)?;
+    let may_run = call.scalar_at(2) == Scalar::Bool(true);
+    let config = ExplainConfig { analyze: config.analyze && may_run, ..config };
+    Ok(call.text(&explain::statement(&text, config)?))
+}
+
+fn plan_at(call: &Call<'_>, index: usize) -> Result<ServerPlan, Failure> {
+    Ok(ServerPlan::read(&call.text_at(index)?).ok_or(QueryError::NoPlan)?)
+}
+
+/// `(text, plan, catalog, options) => JSON`
+fn explained<'s>(call: &Call<'s>) -> Answer<'s> {
+    let config = ExplainConfig::read(&call.options_at(3)?)?;
+    let found = explain::explained(&call.text_at(0)?, plan_at(call, 1)?, &call.text_at(2)?, config);
+    let json = serde_json::to_string(&found).map_err(|_| Failure::internal("what explain found is no JSON"))?;
+    Ok(call.text(&json))
 }
 
 /// `() => { texts, length }`: how much of the texts the face remembers.

@@ -293,6 +293,18 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a text certainly holds no more than one statement: no `;` but at its end. A backtick quotes nothing in
+/// PostgreSQL, so a `;` between two counts.
+pub fn is_single(text: &str) -> bool {
+    let hidden = |word: &str| word.starts_with('`') && word.contains(';');
+    let mut words = placed_words(text).map(|word| word.text);
+    let statement = words
+        .by_ref()
+        .take_while(|word| *word != ";")
+        .fold(0usize, |count, word| if hidden(word) { usize::MAX } else { count.saturating_add(1) });
+    statement != usize::MAX && words.next().is_none() && (statement > 0 || !text.contains(';'))
+}
+
 /// A word or sign of a text, and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word<'q> {

@@ -5,6 +5,7 @@
 const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
 const errors = require('../query/errors.cjs');
+const { explain } = require('../query/explain.cjs');
 const { planOf, sendThroughPool } = require('../query/pool.cjs');
 const { TextMemory } = require('../query/texts.cjs');
 
@@ -141,6 +142,8 @@ class QueryOptimizer {
           running: new Set(),
           arrivals: 0,
           closed: false,
+          /** Normal form → what the last plan cost. */
+          planCosts: new TextMemory(limits.texts, limits.length),
           costs: (items, results, latency) => native.queryCost(handle, items[0].query, items.length, latency, rowsOf(results)),
         },
       },
@@ -222,12 +225,18 @@ class QueryOptimizer {
       original: query,
       normalized: this.normalizeQuery === normalizeQuery ? entry.key : this.normalizeQuery(query),
       suggestions: entry.advice.slice(),
-      estimatedCost: 0,
+      estimatedCost: this[STATE].planCosts.get(entry.key) ?? 0,
     };
   }
 
   analyze(query) {
     return copyOf(analysisOf(query));
+  }
+
+  async explain(query, params = [], options = undefined) {
+    const found = await explain(this.pool, query, params, options);
+    this[STATE].planCosts.set(known(query).key, found.totalCost);
+    return found;
   }
 
   normalizeQuery(query) {

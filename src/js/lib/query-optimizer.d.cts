@@ -143,6 +143,75 @@ export interface QueryAnalysis {
   findings: QueryFinding[];
 }
 
+export interface ExplainOptions {
+  /**
+   * Run the statement to measure it, inside a transaction that is rolled back. What a rollback does not take back, such
+   * as sequences and effects of functions outside the database, stays. Needs a pool that can hold a connection:
+   * `withConnection()`, `connect()` or `acquire()`.
+   * @default false
+   */
+  analyze?: boolean;
+  /** From this many rows on, a table is large. @default 10000 */
+  largeTableRows?: number | null;
+  /** Try proposals where the server has the extension `hypopg`. @default true */
+  hypothetical?: boolean;
+}
+
+/** A scan that reads a whole large table. */
+export interface SequentialScan {
+  /** With its schema. */
+  table: string;
+  /** Rows of the table, as far as the server has counted. */
+  tableRows: number;
+  /** Rows that the filter is expected to leave. */
+  rows: number;
+  /** In the server's units. */
+  cost: number;
+  /** As the server writes it; it shows parameters' values. */
+  filter: string | null;
+}
+
+/** An index that would spare a scan. */
+export interface IndexProposal {
+  /** With its schema, quoted where need be. */
+  table: string;
+  /** The keys in their order: equality first, then one range or the order. */
+  columns: string[];
+  /** The statement that makes it. */
+  sql: string;
+  /** What the keys are for, such as `'equality, then range'`. */
+  reason: string;
+  /** What it gains by `hypopg`; `null` where it was not tried. */
+  tried: {
+    /** The plan's cost with the index. */
+    cost: number;
+    /** The share of the cost that it spares, from 0 to 1; 0 when the plan does not use it. */
+    gain: number;
+    /** Whether the plan uses it. */
+    used: boolean;
+  } | null;
+}
+
+/** The answer of {@link QueryOptimizer.explain}. */
+export interface QueryPlan {
+  /** As in `analyze` and `getTopQueries`. */
+  fingerprint: string;
+  /** The plan as `EXPLAIN (VERBOSE, FORMAT JSON)` gives it; it shows parameters' values. */
+  plan: Record<string, any>;
+  /** What the plan costs, in the server's units. */
+  totalCost: number;
+  /** Rows expected. */
+  rows: number;
+  /** Milliseconds, when the statement ran; else `null`. */
+  executionMs: number | null;
+  /** Scans that read a whole large table. */
+  sequentialScans: SequentialScan[];
+  /** Indexes that would spare these scans, at most 5, and none that are there already. */
+  indexProposals: IndexProposal[];
+  /** Columns of large tables that are cast in every row, so that their index is of no use. */
+  casts: { table: string; column: string; to: string }[];
+}
+
 /** The answer of {@link QueryOptimizer.optimizeQuery}. */
 export interface QueryAdvice {
   /** The text as it was given. */
@@ -151,7 +220,10 @@ export interface QueryAdvice {
   normalized: string;
   /** Advice in words; empty when there is none. */
   suggestions: string[];
-  /** Always 0. */
+  /**
+   * What the last plan of a text of this normal form cost, from {@link QueryOptimizer.explain} of the same optimizer, in
+   * the server's units; 0 when there was none, for `optimizeQuery` does not wait for a server.
+   */
   estimatedCost: number;
 }
 
@@ -267,6 +339,11 @@ export class QueryOptimizer {
    * @throws {TypeError} when the query is not a string
    */
   analyze(query: string): QueryAnalysis;
+  /**
+   * Asks the pool's server what it would do with a statement, and which index would spare it the reading of whole
+   * tables. Nothing runs unless `analyze` says so. A text with several statements is refused.
+   */
+  explain(query: string, params?: readonly unknown[], options?: ExplainOptions): Promise<QueryPlan>;
   /** The last 20 slow batches, oldest first. */
   getSlowQueries(): SlowQuery[];
   /** What queries cost, by fingerprint, the most expensive first; at most 500 fingerprints are kept. */

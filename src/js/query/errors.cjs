@@ -7,3 +7,6 @@ exports.notText = () => native.queryError(0);
 exports.notAnArray = () => native.queryError(1);
 exports.noQuery = () => native.queryError(2);
 exports.closed = () => native.queryError(3);
+exports.noPool = () => native.queryError(4);
+exports.noTransaction = () => native.queryError(6);
+exports.noPlan = () => native.queryError(7);

@@ -7,9 +7,9 @@
 
 #[cfg(test)]
 mod analyze_tests;
-mod column;
+pub mod column;
 mod expression;
-mod filter;
+pub mod filter;
 mod limit;
 mod reader;
 mod relation;

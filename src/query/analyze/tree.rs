@@ -68,12 +68,19 @@ fn parsed(text: &str, depth: usize, whole: usize, dialect: &(impl Dialect + Sync
         Tree::TooDeep
     };
     match inline {
-        Tree::TooDeep if depth <= PARSED_BYTES && whole <= LITERALS * PARSED_BYTES => thread::scope(|scope| {
-            let builder = thread::Builder::new().stack_size(DEEP_STACK_BYTES);
-            builder.spawn_scoped(scope, || from_tree(text, DEEP, dialect, bare)).ok()?.join().ok()
-        }),
+        Tree::TooDeep if depth <= PARSED_BYTES && whole <= LITERALS * PARSED_BYTES => {
+            on_deep_stack(|| from_tree(text, DEEP, dialect, bare))
+        }
         tree => Some(tree),
     }
+}
+
+/// Runs work that recurses; `None` when it panicked, or no thread was to be had.
+pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().stack_size(DEEP_STACK_BYTES);
+        builder.spawn_scoped(scope, work).ok()?.join().ok()
+    })
 }
 
 fn from_tree(text: &str, nesting: usize, dialect: &dyn Dialect, bare: &Bare) -> Tree {
