@@ -89,6 +89,12 @@ impl OptionError {
         Self { option: option.into(), expected: expected.into(), value: value.describe(), class: ErrorClass::TypeError }
     }
 
+    /// A value that must not be shown.
+    pub fn secret(option: &str, expected: impl Into<String>) -> Self {
+        let (option, expected, value) = (option.into(), expected.into(), "something else".into());
+        Self { option, expected, value, class: ErrorClass::TypeError }
+    }
+
     /// A value of the right type outside its range.
     pub fn out_of_range(option: &str, expected: impl Into<String>, value: &Scalar) -> Self {
         Self { class: ErrorClass::RangeError, ..Self::wrong_type(option, expected, value) }

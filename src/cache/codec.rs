@@ -11,6 +11,8 @@
 
 use super::error::CacheError;
 use super::name::FileName;
+use super::seal::Seal;
+use super::sealed;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::cell::RefCell;
 
@@ -73,11 +75,11 @@ pub enum Header {
     Damaged,
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<f64> {
+pub(super) fn number(bytes: &[u8], at: usize) -> Option<f64> {
     bytes.get(at..at.checked_add(8)?)?.try_into().ok().map(f64::from_le_bytes)
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
 }
 
@@ -179,7 +181,7 @@ thread_local! {
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
 
-fn deflate(level: u32, input: &[u8], output: &mut Vec<u8>) -> Result<(), CacheError> {
+pub(super) fn deflate(level: u32, input: &[u8], output: &mut Vec<u8>) -> Result<(), CacheError> {
     DEFLATE.with_borrow_mut(|states| {
         let at = states.iter().position(|(of, _)| *of == level).unwrap_or_else(|| {
             states.push((level, Compress::new(Compression::new(level), false)));
@@ -201,7 +203,7 @@ fn deflate(level: u32, input: &[u8], output: &mut Vec<u8>) -> Result<(), CacheEr
 }
 
 /// Inflates a raw deflate stream of `size` bytes with the given checksum; also says where the stream ended.
-fn inflate(input: &[u8], size: usize, sum: u32) -> Result<String, CacheError> {
+pub(super) fn inflate(input: &[u8], size: usize, sum: u32) -> Result<String, CacheError> {
     if size > input.len().saturating_mul(LARGEST_RATIO).saturating_add(64) {
         return Err(CacheError::Damaged);
     }
@@ -225,10 +227,23 @@ fn inflate(input: &[u8], size: usize, sum: u32) -> Result<String, CacheError> {
     String::from_utf8(output).map_err(|_| CacheError::Damaged)
 }
 
+/// How a file is written.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    /// gzip level, `None` for a plain file.
+    pub level: Option<u32>,
+    /// What encrypts it.
+    pub seal: Seal,
+}
+
 /// The bytes of a file for an item.
-pub fn encode(key: &str, text: &str, times: Times, level: Option<u32>) -> Result<Vec<u8>, CacheError> {
+pub fn encode(key: &str, text: &str, times: Times, form: &Form) -> Result<Vec<u8>, CacheError> {
     let json = envelope(key, text, times)?;
-    let Some(level) = level else { return Ok(json.into_bytes()) };
+    if form.seal.is_on() {
+        let name = FileName::of(key).with_extension(form.level.is_some());
+        return sealed::encode(&name, &json, times, form.level, &form.seal);
+    }
+    let Some(level) = form.level else { return Ok(json.into_bytes()) };
     let (flags, stored) = header_key(key);
     let mut content = Vec::with_capacity(FIXED + stored.len());
     content.extend([VERSION, flags]);
@@ -260,9 +275,14 @@ fn gzip_body(json: &[u8], level: u32, bytes: &mut Vec<u8>) -> Result<(), CacheEr
     Ok(())
 }
 
-/// Any JSON text as the bytes of a file that bears no header of ours.
-pub fn encode_bare(json: &str, level: Option<u32>) -> Result<Vec<u8>, CacheError> {
-    let Some(level) = level else { return Ok(json.as_bytes().to_vec()) };
+/// Any JSON text as the bytes of the file called `name`, which bears no header of ours unless it is encrypted.
+pub fn encode_bare(name: &str, json: &str, form: &Form) -> Result<Vec<u8>, CacheError> {
+    if form.seal.is_on() {
+        const FOREVER: Times = Times { expires: f64::INFINITY, created: 0.0, keep: f64::INFINITY };
+        let times = tail(json.as_bytes()).map_or(FOREVER, |(times, _)| times);
+        return sealed::encode(name, json, times, form.level, &form.seal);
+    }
+    let Some(level) = form.level else { return Ok(json.as_bytes().to_vec()) };
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     gzip_body(json.as_bytes(), level, &mut bytes)?;
     Ok(bytes)
@@ -283,8 +303,25 @@ struct AnyItem<'a> {
 }
 
 /// The item of `key` in the bytes of a file. `None` when the file belongs to another key; an error when it is damaged.
-/// `wanted` sees the times of a compressed file before it is inflated and may refuse it, and then there is no text.
-pub fn decode(key: &str, bytes: &[u8], wanted: impl Fn(Times) -> bool) -> Result<Option<Item>, CacheError> {
+/// `wanted` sees the times of a compressed file before it is inflated and may refuse it, and then there is no text. Where
+/// files are encrypted, one that is not is nobody's: it could have been put there.
+pub fn decode(
+    key: &str,
+    bytes: &[u8],
+    form: &Form,
+    wanted: impl Fn(Times) -> bool,
+) -> Result<Option<Item>, CacheError> {
+    if sealed::is_sealed(bytes) {
+        let times = sealed::times(bytes)?;
+        if !wanted(times) {
+            return Ok(Some(Item { text: String::new(), times }));
+        }
+        let name = FileName::of(key).with_extension(form.level.is_some());
+        return own_item(key, sealed::open(&name, bytes, &form.seal)?).map(Some);
+    }
+    if form.seal.is_on() {
+        return Ok(None);
+    }
     let json = match parse_header(bytes, Some(key)) {
         Some(Header::Ours(times, _)) if !wanted(times) => return Ok(Some(Item { text: String::new(), times })),
         Some(Header::Ours(_, body)) => gunzip_body(bytes.get(body..).unwrap_or_default())?,
@@ -292,6 +329,11 @@ pub fn decode(key: &str, bytes: &[u8], wanted: impl Fn(Times) -> bool) -> Result
         Some(Header::Foreign) => return any_item(key, &text_of(bytes.to_vec())?),
         _ => return Err(CacheError::Damaged),
     };
+    own_item(key, json).map(Some)
+}
+
+/// The item in JSON of our making.
+fn own_item(key: &str, json: String) -> Result<Item, CacheError> {
     let (times, end) = tail(json.as_bytes()).ok_or(CacheError::Damaged)?;
     let prefix = key_prefix(key)?;
     if !json.starts_with(&prefix) || end <= prefix.len() {
@@ -300,7 +342,7 @@ pub fn decode(key: &str, bytes: &[u8], wanted: impl Fn(Times) -> bool) -> Result
     let mut text = json;
     text.truncate(end);
     text.drain(..prefix.len());
-    Ok(Some(Item { text, times }))
+    Ok(Item { text, times })
 }
 
 fn any_item(key: &str, json: &str) -> Result<Option<Item>, CacheError> {
@@ -321,7 +363,12 @@ fn gunzip_body(body: &[u8]) -> Result<String, CacheError> {
     inflate(&body[..body.len() - 8], size as usize, sum)
 }
 
-/// The text in any file of a cache: gzip of whatever making, or plain.
+/// The text in the file called `name`, which may be encrypted.
+pub fn text_of_file(name: &str, bytes: Vec<u8>, seal: &Seal) -> Result<String, CacheError> {
+    if sealed::is_sealed(&bytes) { sealed::open(name, &bytes, seal) } else { text_of(bytes) }
+}
+
+/// The text in any file of a cache that is not encrypted: gzip of whatever making, or plain.
 pub fn text_of(bytes: Vec<u8>) -> Result<String, CacheError> {
     if !bytes.starts_with(&MAGIC[..2]) {
         return String::from_utf8(bytes).map_err(|_| CacheError::Damaged);
@@ -339,23 +386,27 @@ mod tests {
 
     const TIMES: Times = Times { expires: 2000.5, created: 1000.0, keep: 2000.5 };
 
+    fn form(level: Option<u32>) -> Form {
+        Form { level, seal: Seal::default() }
+    }
+
     fn read(key: &str, bytes: &[u8]) -> Option<Item> {
-        decode(key, bytes, |_| true).ok().flatten()
+        decode(key, bytes, &Form { level: Some(1), ..Form::default() }, |_| true).ok().flatten()
     }
 
     #[test]
     fn any_gzip_reader_sees_the_item() {
-        let bytes = encode("k\"1", "[1,2]", TIMES, Some(1)).unwrap();
+        let bytes = encode("k\"1", "[1,2]", TIMES, &form(Some(1))).unwrap();
         let expected = r#"{"key":"k\"1","value":[1,2],"expiresAt":2000.5,"createdAt":1000}"#;
         assert_eq!(text_of(bytes).unwrap(), expected);
-        assert_eq!(encode("k\"1", "[1,2]", TIMES, None).unwrap(), expected.as_bytes());
+        assert_eq!(encode("k\"1", "[1,2]", TIMES, &form(None)).unwrap(), expected.as_bytes());
     }
 
     #[test]
     fn a_key_of_another_length_class_is_read_back() {
         for length in [0, 1, 400, 65_000, 65_001, 200_000] {
             let key = "k".repeat(length);
-            let bytes = encode(&key, "1", TIMES, Some(1)).unwrap();
+            let bytes = encode(&key, "1", TIMES, &form(Some(1))).unwrap();
             assert_eq!(read(&key, &bytes).unwrap().text, "1");
             assert_eq!(read(&format!("{key}!"), &bytes), None);
         }
@@ -364,10 +415,10 @@ mod tests {
     #[test]
     fn times_are_read_without_the_body() {
         let times = Times { keep: f64::INFINITY, ..TIMES };
-        let bytes = encode("key", &format!("\"{}\"", "x".repeat(9000)), times, Some(1)).unwrap();
+        let bytes = encode("key", &format!("\"{}\"", "x".repeat(9000)), times, &form(Some(1))).unwrap();
         assert!(matches!(header(&bytes[..90]), Header::Ours(found, _) if found == times));
         assert!(matches!(header(&bytes[..40]), Header::Longer(_)));
-        let plain = encode("key", "{\"expiresAt\":1}", times, None).unwrap();
+        let plain = encode("key", "{\"expiresAt\":1}", times, &form(None)).unwrap();
         assert_eq!(tail(&plain[plain.len() - 70..]).unwrap().0, times);
     }
 
@@ -375,7 +426,7 @@ mod tests {
     fn a_value_cannot_pass_for_the_times() {
         let value = r#"{"a":",\"expiresAt\":1,\"createdAt\":1}","b":{"x":0,"expiresAt":1,"createdAt":1}}"#;
         for level in [None, Some(1)] {
-            let item = read("k", &encode("k", value, TIMES, level).unwrap()).unwrap();
+            let item = read("k", &encode("k", value, TIMES, &form(level)).unwrap()).unwrap();
             assert_eq!(item, Item { text: value.into(), times: TIMES });
         }
     }
@@ -385,14 +436,14 @@ mod tests {
         fn what_is_written_is_read(key in ".{0,300}", text in ".{1,2000}", level in prop::option::of(1u32..10), forever in any::<bool>()) {
             let text = serde_json::to_string(&text).unwrap();
             let times = Times { expires: if forever { f64::INFINITY } else { 1.7e12 }, created: 1.6e12, keep: 1.8e12 };
-            let bytes = encode(&key, &text, times, level).unwrap();
+            let bytes = encode(&key, &text, times, &form(level)).unwrap();
             prop_assert_eq!(read(&key, &bytes), Some(Item { text, times }));
         }
 
         #[test]
         fn a_damaged_compressed_file_is_never_served(text in ".{1,400}", at in any::<prop::sample::Index>(), flip in 1u8.., cut in any::<prop::sample::Index>()) {
             let text = serde_json::to_string(&text).unwrap();
-            let whole = encode("key", &text, TIMES, Some(1)).unwrap();
+            let whole = encode("key", &text, TIMES, &form(Some(1))).unwrap();
             let mut bytes = whole.clone();
             let at = at.index(bytes.len());
             bytes[at] ^= flip;

@@ -130,6 +130,11 @@ pub fn remove(path: &Path) -> Result<bool, CacheError> {
     }
 }
 
+/// The name of a file within its folder; empty where it is no text.
+pub fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
 /// Both files that a key may have, compressed and plain.
 pub fn paths(folder: &Path, name: FileName) -> [PathBuf; 2] {
     [true, false].map(|compress| folder.join(name.with_extension(compress)))

@@ -12,6 +12,9 @@ pub enum CacheError {
     /// The file is torn, or no item.
     #[error("the cache file is damaged or no cache item")]
     Damaged,
+    /// The content is encrypted with a key that is not known here.
+    #[error("the cache file is encrypted with a key that is not known here")]
+    Sealed,
     /// The system refused.
     #[error("the cache file could not be read or written")]
     Io(#[source] io::Error),
@@ -40,7 +43,7 @@ impl Coded for CacheError {
     fn code(&self) -> Code {
         match self {
             CacheError::Missing => Code::NotFound,
-            CacheError::Damaged => Code::Damaged,
+            CacheError::Damaged | CacheError::Sealed => Code::Damaged,
             CacheError::Io(_) => Code::Io,
         }
     }

@@ -13,6 +13,8 @@
 //! that began before a change of its key never enters a tier after it; what tier 2 serves from memory is confirmed
 //! by a `stat` of the file, so what other processes did to the file is seen.
 //!
+//! With keys, [`seal`] encrypts what leaves the process, and [`sealed`] knows the bytes of such a file.
+//!
 //! The room does not know JavaScript values: it sees keys, JSON text and times in milliseconds since the epoch.
 
 pub mod codec;
@@ -25,6 +27,8 @@ pub mod policy;
 pub mod quota;
 pub mod reader;
 pub mod scan;
+pub mod seal;
+pub mod sealed;
 pub mod shared;
 pub mod stats;
 pub mod watch;

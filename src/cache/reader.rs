@@ -1,9 +1,10 @@
 //! Threads that read files and scan folders. Two are enough to keep a disk busy and leave the cores to the app.
 
-use super::codec::{self, Times};
+use super::codec::{self, Form, Times};
 use super::disk;
 use super::error::CacheError;
 use super::name::FileName;
+use super::seal::Seal;
 use super::shared::{Entry, Folder, Lookup, now};
 use super::writer::{Condition, Job, Writer};
 use std::collections::VecDeque;
@@ -78,9 +79,9 @@ impl Reader {
 /// A value and whether a file had to be read for it.
 pub type Found = Option<(Arc<Entry>, bool)>;
 
-/// The newest value of a key. `compress` says which of its two files is tried first; `dead_too` asks for values that
+/// The newest value of a key. `form` says which of its two files is tried first and what opens them; `dead_too` asks for values that
 /// are past all use as well, for a caller with its own notion of expiry.
-pub fn read(folder: &Arc<Folder>, key: &str, compress: bool, dead_too: bool) -> Found {
+pub fn read(folder: &Arc<Folder>, key: &str, form: &Form, dead_too: bool) -> Found {
     for _ in 0..ATTEMPTS {
         let version = folder.version(key);
         match folder.lookup(key) {
@@ -88,9 +89,11 @@ pub fn read(folder: &Arc<Folder>, key: &str, compress: bool, dead_too: bool) -> 
             Lookup::Absent => return None,
             Lookup::Unknown => {}
         }
-        let found = [compress, !compress]
-            .into_iter()
-            .find_map(|compress| read_file(folder, key, &folder.file(key, compress), compress, dead_too));
+        let level = form.level.unwrap_or(1);
+        let found = [form.level.is_some(), form.level.is_none()].into_iter().find_map(|compress| {
+            let form = Form { level: compress.then_some(level), seal: form.seal.clone() };
+            read_file(folder, key, &folder.file(key, compress), form, dead_too)
+        });
         let entry = found.as_ref().map(|(entry, ..)| entry.clone());
         if folder.admit(version, found, key) {
             return entry.map(|entry| (entry, true));
@@ -103,23 +106,23 @@ fn read_file(
     folder: &Arc<Folder>,
     key: &str,
     path: &Path,
-    compress: bool,
+    form: Form,
     dead_too: bool,
 ) -> Option<(Arc<Entry>, std::path::PathBuf, disk::Stamp)> {
     let (bytes, stamp) = disk::read(path).ok()?;
     let now = now();
     let wanted = |times: Times| dead_too || !times.dead(now);
-    let spoiled = match codec::decode(key, &bytes, wanted) {
+    let spoiled = match codec::decode(key, &bytes, &form, wanted) {
         Ok(Some(item)) if wanted(item.times) => {
-            let level = compress.then_some(1);
-            let entry = Entry { key: key.into(), text: item.text.into(), times: item.times, level };
+            let entry = Entry { key: key.into(), text: item.text.into(), times: item.times, form };
             let idle = folder.quota.is_limited() && now - stamp.modified_millis() > USE_PAUSE;
             let stamp = if idle { disk::mark_used(path).unwrap_or(stamp) } else { stamp };
             return Some((Arc::new(entry), path.to_path_buf(), stamp));
         }
         Ok(Some(_)) => Condition::Dead,
-        // Another key with the same hash, or a file of another making under this name: not ours to remove.
-        Ok(None) => return None,
+        // Another key with the same hash, a file of another making under this name, or one that somebody with other
+        // keys may still want: not ours to remove.
+        Ok(None) | Err(CacheError::Sealed) => return None,
         Err(_) => Condition::Unchanged(stamp),
     };
     remove_later(vec![(path.to_path_buf(), spoiled)]);
@@ -136,7 +139,7 @@ pub fn remove_dead(folder: &Folder, key: &str) {
 }
 
 /// The text in a file of any cache, after the writes that are under way.
-pub fn read_text(path: &Path) -> Result<String, CacheError> {
+pub fn read_text(path: &Path, seal: &Seal) -> Result<String, CacheError> {
     Writer::global().drain();
-    codec::text_of(disk::read(path)?.0)
+    codec::text_of_file(disk::name_of(path), disk::read(path)?.0, seal)
 }

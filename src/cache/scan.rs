@@ -4,6 +4,7 @@ use super::codec::{self, Header, Times};
 use super::disk::{self, Stamp};
 use super::error::CacheError;
 use super::name::{self, FileName};
+use super::sealed;
 use super::writer::Condition;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,17 +31,26 @@ struct AnyItem {
 pub fn times(path: &Path) -> Result<Option<Times>, CacheError> {
     if !path.as_os_str().as_encoded_bytes().ends_with(b".gz") {
         let end = disk::read_tail(path, codec::TAIL_READ as u64)?;
-        return Ok(codec::tail(&end).map(|(times, _)| times));
+        return match codec::tail(&end) {
+            Some((times, _)) => Ok(Some(times)),
+            None => sealed_times(&disk::read_head(path, sealed::HEAD)?),
+        };
     }
     let mut length = codec::HEADER_READ;
     loop {
-        match codec::header(&disk::read_head(path, length)?) {
+        let head = disk::read_head(path, length)?;
+        match codec::header(&head) {
             Header::Ours(times, _) => return Ok(Some(times)),
             Header::Longer(whole) if whole > length => length = whole,
-            Header::Foreign => return Ok(None),
+            Header::Foreign => return sealed_times(&head),
             _ => return Err(CacheError::Damaged),
         }
     }
+}
+
+/// The times of a file that is encrypted; `None` when it is not.
+fn sealed_times(head: &[u8]) -> Result<Option<Times>, CacheError> {
+    if sealed::is_sealed(head) { sealed::times(head).map(Some) } else { Ok(None) }
 }
 
 /// The times of an item in a file that has to be read whole.

@@ -3,7 +3,7 @@
 //! The pending map hides both the byte cache and the disk: while a key is in it, it says what the key's newest value
 //! is. The writer takes a key out only when the disk agrees and no newer change came.
 
-use super::codec::Times;
+use super::codec::{Form, Times};
 use super::config::CacheConfig;
 use super::disk::{self, Stamp};
 use super::error::CacheError;
@@ -37,8 +37,8 @@ pub struct Entry {
     pub text: Box<str>,
     /// Its times.
     pub times: Times,
-    /// gzip level, `None` for a plain file.
-    pub level: Option<u32>,
+    /// How its file is written.
+    pub form: Form,
 }
 
 impl Entry {

@@ -3,7 +3,7 @@
 //! It lingers a millisecond before it takes up work, so that quick sets of one key become one write. What waits is
 //! bounded in bytes; beyond the bound the caller waits. Who asks for a result is served without lingering.
 
-use super::codec;
+use super::codec::{self, Form};
 use super::disk::{self, Stamp};
 use super::error::CacheError;
 use super::name::{self, FileName};
@@ -67,8 +67,8 @@ pub enum Job {
         path: PathBuf,
         /// The item's JSON.
         json: String,
-        /// gzip level, `None` for plain.
-        level: Option<u32>,
+        /// How it is written.
+        form: Form,
         /// Who waits.
         done: Done,
     },
@@ -215,8 +215,9 @@ fn execute(job: Job) {
             let now = now();
             done(files.into_iter().filter(|(path, condition)| remove(path, *condition, now)).count());
         }
-        Job::File { path, json, level, done } => {
-            let written = codec::encode_bare(&json, level).and_then(|bytes| disk::replace(&path, &bytes));
+        Job::File { path, json, form, done } => {
+            let written =
+                codec::encode_bare(disk::name_of(&path), &json, &form).and_then(|bytes| disk::replace(&path, &bytes));
             done(written.map(|_| ()).map_err(Arc::new));
         }
         Job::Flush(done) => done(Ok(())),
@@ -230,8 +231,8 @@ fn write(folder: &Folder, key: &Arc<str>, job: u64) {
     let outcome = match entry {
         None => disk::remove(&compressed).and(disk::remove(&plain)).map(|_| None),
         Some(entry) => {
-            let (path, other) = if entry.level.is_some() { (compressed, plain) } else { (plain, compressed) };
-            codec::encode(key, &entry.text, entry.times, entry.level)
+            let (path, other) = if entry.form.level.is_some() { (compressed, plain) } else { (plain, compressed) };
+            codec::encode(key, &entry.text, entry.times, &entry.form)
                 .and_then(|bytes| disk::replace(&path, &bytes))
                 .inspect_err(|_| {
                     // The value before it must not come back.

@@ -28,17 +28,18 @@ pub(super) fn register(exports: Exports<'_>) {
         })
         .function("cacheReadFile", |call| {
             let (ticket, path) = (Ticket::from_call(call, 1)?, PathBuf::from(&*call.text_at(2)?));
+            let form = face(call, |face| face.form.clone())?;
             Reader::global().run(move || {
-                let text = reader::read_text(&path);
+                let text = reader::read_text(&path, &form.seal);
                 ticket.settle(move |scope| text.map(|text| scope.text(&text)).map_err(|e| failure(&Arc::new(e))));
             });
             Ok(call.undefined())
         })
         .function("cacheWriteFile", |call| {
             let (path, json) = (PathBuf::from(&*call.text_at(2)?), call.text_at(3)?.into_string());
-            let level = face(call, |face| face.config.file_level())?;
+            let form = face(call, |face| face.form.clone())?;
             let done = settle(Ticket::from_call(call, 1)?);
-            Writer::global().push(Job::File { path, json, level, done }, true);
+            Writer::global().push(Job::File { path, json, form, done }, true);
             Ok(call.undefined())
         })
         .function("cacheRemoveFile", |call| {

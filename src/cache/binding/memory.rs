@@ -1,13 +1,16 @@
 //! Instances, and the policy of their values in memory.
 
 use super::{FACES, Face, face};
-use crate::binding::raw::{Answer, Call, Exports};
+use crate::binding::raw::{Answer, Call, Exports, Failure, Item};
 use crate::binding::table::HandleTable;
+use crate::cache::codec::Form;
 use crate::cache::config::CacheConfig;
 use crate::cache::error::CacheError;
 use crate::cache::policy::Policy;
+use crate::cache::seal::{RawKey, Seal};
 use crate::cache::shared::Folder;
 use crate::cache::stats::hit_rate;
+use crate::options::{OptionError, Scalar};
 use std::cell::Cell;
 
 pub(super) fn register(exports: Exports<'_>) {
@@ -46,10 +49,12 @@ pub(super) fn register(exports: Exports<'_>) {
         .function("cacheHitRate", |call| Ok(call.text(&hit_rate(call.number_at(0)?, call.number_at(1)?))));
 }
 
-/// `cacheOpen(options)` → `[handle, folder, ttl, compress, maxMemoryItems, canonical folder, bounds bytes]`
+/// `cacheOpen(options, encrypted, algorithm, keys)` → `[handle, folder, ttl, compress, maxMemoryItems, canonical folder, bounds bytes]`
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let cwd = std::env::current_dir().map_err(CacheError::from)?;
     let config = CacheConfig::from_options(&call.options_at(0)?, &cwd)?;
+    let seal = if call.boolean_at(1)? { seal(call)? } else { Seal::default() };
+    let form = Form { level: config.file_level(), seal };
     let folder = Folder::open(&config);
     let policy = Policy::new(config.max_memory_items, config.max_memory_bytes);
     let values = [
@@ -60,8 +65,27 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
         call.text(&folder.path.to_string_lossy()),
         call.boolean(config.max_memory_bytes.is_some()),
     ];
-    let handle = FACES.insert(Face { config, folder, policy, gone: Vec::new(), watch: 0 });
+    let handle = FACES.insert(Face { config, form, folder, policy, gone: Vec::new(), watch: 0 });
     Ok(call.array([call.uint(handle)].into_iter().chain(values)))
+}
+
+fn seal(call: &Call<'_>) -> Result<Seal, Failure> {
+    let algorithm = match call.scalar_at(2) {
+        Scalar::Text(algorithm) => Some(algorithm),
+        given if given.is_falsy() => None,
+        given => return Err(OptionError::wrong_type("encryption.algorithm", "a string", &given).into()),
+    };
+    let keys =
+        call.list_at(3).map_err(|_| OptionError::secret("encryption.keys", "an array of Buffers and strings"))?;
+    let keys: Vec<RawKey> = keys
+        .into_iter()
+        .map(|key| match key {
+            Item::Bytes(bytes) => RawKey::Bytes(bytes),
+            Item::Text(text) => RawKey::Text(text),
+            Item::Null => RawKey::Bytes(Vec::new()),
+        })
+        .collect();
+    Ok(Seal::from_options(algorithm.as_deref(), &keys)?)
 }
 
 /// `cacheInsert(handle, slot, key, bytes, log, length, gone)`: feeds the log of hits, then keeps a value; returns how

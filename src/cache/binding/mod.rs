@@ -6,6 +6,7 @@ mod memory;
 mod store;
 mod watching;
 
+use super::codec::Form;
 use super::config::CacheConfig;
 use super::policy::Policy;
 use super::shared::Folder;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 /// What the native half keeps of one instance.
 struct Face {
     config: CacheConfig,
+    form: Form,
     folder: Arc<Folder>,
     policy: Policy,
     /// Slots that have to go and that JavaScript has not heard of yet.

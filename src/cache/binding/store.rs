@@ -56,6 +56,7 @@ pub(super) fn failure(error: &Arc<CacheError>) -> Failure {
         CacheError::Io(cause) => CacheError::Io(std::io::Error::new(cause.kind(), cause.to_string())).into(),
         CacheError::Missing => CacheError::Missing.into(),
         CacheError::Damaged => CacheError::Damaged.into(),
+        CacheError::Sealed => CacheError::Sealed.into(),
     }
 }
 
@@ -64,14 +65,14 @@ pub(super) fn failure(error: &Arc<CacheError>) -> Failure {
 fn set<'s>(call: &Call<'s>) -> Answer<'s> {
     let (key, text) = (call.text_at(1)?, call.text_at(2)?);
     let (ttl, now, grace) = (call.scalar_at(3), call.number_at(4)?, call.scalar_at(5));
-    let (expires, level) = face(call, |face| (face.config.expiry(&ttl, now), face.config.file_level()))?;
+    let (expires, form) = face(call, |face| (face.config.expiry(&ttl, now), face.form.clone()))?;
     let (folder, by) = folder(call)?;
     let Some(expires) = expires else {
         folder.delete(&key, None, by);
         return Ok(call.number(f64::NAN));
     };
     let times = Times { expires, created: now, keep: keep_until(expires, &grace) };
-    folder.set(Entry { key: (&*key).into(), text: text.into_string().into(), times, level }, None, by);
+    folder.set(Entry { key: (&*key).into(), text: text.into_string().into(), times, form }, None, by);
     Ok(call.number(expires))
 }
 
@@ -79,10 +80,10 @@ fn set<'s>(call: &Call<'s>) -> Answer<'s> {
 fn write_item<'s>(call: &Call<'s>) -> Answer<'s> {
     let (key, text) = (call.text_at(2)?, call.text_at(3)?);
     let times = Times { expires: call.number_at(4)?, created: call.number_at(5)?, keep: call.number_at(6)? };
-    let level = face(call, |face| face.config.file_level())?;
+    let form = face(call, |face| face.form.clone())?;
     let (folder, by) = folder(call)?;
     let done = settle(Ticket::from_call(call, 1)?);
-    folder.set(Entry { key: (&*key).into(), text: text.into_string().into(), times, level }, Some(done), by);
+    folder.set(Entry { key: (&*key).into(), text: text.into_string().into(), times, form }, Some(done), by);
     Ok(call.undefined())
 }
 
@@ -113,11 +114,11 @@ fn lookup<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `cacheRead(handle, ticket, key, deadToo)` → `[text, expires, created, keep, from disk]` or `null`
 fn read<'s>(call: &Call<'s>) -> Answer<'s> {
     let (key, dead_too) = (call.text_at(2)?.into_string(), call.boolean_at(3)?);
-    let compress = face(call, |face| face.config.compress)?;
+    let form = face(call, |face| face.form.clone())?;
     let (folder, _) = folder(call)?;
     let ticket = Ticket::from_call(call, 1)?;
     Reader::global().run(move || {
-        let found = reader::read(&folder, &key, compress, dead_too);
+        let found = reader::read(&folder, &key, &form, dead_too);
         ticket.settle(move |scope| Ok(answer(scope, found)));
     });
     Ok(call.undefined())

@@ -3,6 +3,7 @@
 
 const path = require('node:path');
 const { native, request } = require('../addon.cjs');
+const { encryptionOf } = require('../cache/encryption.cjs');
 const { isStorable } = require('../cache/memory.cjs');
 const { Tiers, makeItem } = require('../cache/tiers.cjs');
 const { cleanFiles } = require('../cache/hooked.cjs');
@@ -17,7 +18,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 class PersistentCache {
   constructor(options = {}) {
     const given = typeof options === 'object' ? options : {};
-    const [handle, folder, ttl, compress, maxMemoryItems, shared, weighed] = native.cacheOpen(given);
+    const [handle, folder, ttl, compress, maxMemoryItems, shared, weighed] = native.cacheOpen(given, ...encryptionOf(given));
     this.cacheDir = given.namespace ? folder : given.cacheDir || folder;
     this.ttl = ttl;
     this.compress = compress;

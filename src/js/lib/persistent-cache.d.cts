@@ -1,3 +1,16 @@
+/** A key of 32 bytes: a Buffer, 64 hex digits, or base64. */
+export type EncryptionKey = Uint8Array | string;
+
+/** How what leaves the process is encrypted. */
+export interface EncryptionOptions {
+  /** Both are opened whatever is set here. @default 'aes-256-gcm' */
+  algorithm?: 'aes-256-gcm' | 'chacha20-poly1305';
+  /** The key that seals and opens. */
+  key?: EncryptionKey;
+  /** In place of `key`: the first seals, all of them open. To exchange a key, put the new one in front. */
+  keys?: readonly EncryptionKey[];
+}
+
 /** Options of a {@link PersistentCache}. Falsy numbers mean the default. Unknown options are ignored. */
 export interface PersistentCacheOptions {
   /** Folder of the files; made when missing. @default `<cwd>/data/cache` */
@@ -18,6 +31,11 @@ export interface PersistentCacheOptions {
   sharedMemoryBytes?: number;
   /** Keeps the keys, `clear()` and `getSize()` apart from other namespaces in `cacheDir`, in a folder of its own. */
   namespace?: string;
+  /**
+   * Encrypts the files. The times stand in the clear, key and value do not; a file's name is a hash of the key. Files that
+   * are not encrypted, or with a key that is not in the list, are misses and are left alone. @default none
+   */
+  encryption?: EncryptionOptions;
 }
 
 /** An item as `memoryCache` and the files hold it. */

@@ -56,7 +56,7 @@ class DiskCacheLayer {
     [this.compressionThreshold, this.cleanupInterval, this.maxDbSize] = cells;
     this.stats = { reads: 0, writes: 0, deletes: 0, cleanups: 0, compressions: 0, hits: 0, misses: 0, currentSize: 0 };
     this.memoryFallback = new Map();
-    const inner = { store: null, timer: null, warned: false };
+    const inner = { store: null, timer: null, warned: false, encryption: options.encryption };
     Object.defineProperty(this, INNER, { value: inner });
     fs.mkdirSync(path.dirname(path.resolve(this.dbPath)), { recursive: true });
     this._initializeDatabase();
@@ -69,8 +69,9 @@ class DiskCacheLayer {
   }
 
   _initializeDatabase() {
+    const { encryption } = this[INNER];
     this[INNER].store = new PersistentCache({
-      cacheDir: folderFor(this.dbPath), maxMemoryItems: MEMORY_ITEMS, ttl: DEFAULT_TTL, maxDiskBytes: this.maxDbSize,
+      cacheDir: folderFor(this.dbPath), maxMemoryItems: MEMORY_ITEMS, ttl: DEFAULT_TTL, maxDiskBytes: this.maxDbSize, encryption,
     });
   }
 

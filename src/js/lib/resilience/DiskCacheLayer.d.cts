@@ -1,3 +1,5 @@
+import type { EncryptionOptions } from '../persistent-cache.cjs';
+
 export interface DiskCacheLayerOptions {
   /** The folder of the files; where a file of that name is in the way, a folder beside it. @default './cache/default.db' */
   dbPath?: string;
@@ -7,6 +9,8 @@ export interface DiskCacheLayerOptions {
   cleanupInterval?: number;
   /** Bytes on disk at most. @default 104857600 */
   maxDbSize?: number;
+  /** Encrypts the files, as in PersistentCache. @default none */
+  encryption?: EncryptionOptions;
 }
 
 export interface DiskCacheLayerStats {
