@@ -220,7 +220,7 @@ class DistributedTracer {
     state.next = 0;
   }
 
-  /** Delivers what is to be exported; whether all of it arrived in time. */
+  /** Delivers what is to be exported; whether it did in time and nothing was lost since the flush before. */
   async flush(options = undefined) {
     const { exporter } = this[STATE];
     return exporter === null ? true : exporter.flush(options);

@@ -278,7 +278,7 @@ export class DistributedTracer {
   addEvent(traceId: string, name: string, attributes?: Record<string, unknown>, spanId?: string): void;
   /** Links a trace, or one of its spans, to a span of another trace. */
   addLink(traceId: string, link: TraceLink, spanId?: string): void;
-  /** Delivers what is to be exported; whether all of it arrived in time. @default timeoutMs 10000 */
+  /** Delivers what is to be exported; whether it did in time and nothing was lost since the flush before. @default timeoutMs 10000 */
   flush(options?: { timeoutMs?: number }): Promise<boolean>;
   /** The exporter's figures; `undefined` where nothing is exported. */
   exporterStats(): ExporterStats | undefined;

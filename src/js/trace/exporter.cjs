@@ -99,7 +99,7 @@ class Exporter {
     this.#recorder.push(...this.#encoder.take());
   }
 
-  /** Delivers everything that is pending; a promise of whether all of it arrived in time. */
+  /** Delivers everything that is pending; whether it did in time and nothing was lost since the flush before. */
   async flush({ timeoutMs = 10_000 } = {}) {
     if (typeof timeoutMs !== 'number') throw new TypeError('option "timeoutMs" must be a number');
     if (!(timeoutMs > 0)) throw new RangeError(`option "timeoutMs" must be a positive number of milliseconds, got ${timeoutMs}`);

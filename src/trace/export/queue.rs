@@ -57,7 +57,6 @@ pub type Flushed = Box<dyn FnOnce(bool) + Send>;
 struct Flush {
     /// Number of the last hand-over that it waits for.
     until: u64,
-    lost_before: u64,
     done: Flushed,
 }
 
@@ -70,11 +69,21 @@ struct State {
     taken_in: u64,
     over: u64,
     flushes: Vec<Flush>,
+    /// Spans whose loss an earlier flush has told of.
+    lost_told: u64,
     /// The process is about to end: nothing is waited for any more.
     urgent: bool,
     /// The exporter is gone; what is pending is sent until then.
     closing: Option<Instant>,
     stats: ExportStats,
+}
+
+impl State {
+    /// Whether nothing was lost since this was asked last.
+    fn tell_losses(&mut self) -> bool {
+        let lost = self.stats.lost();
+        std::mem::replace(&mut self.lost_told, lost) == lost
+    }
 }
 
 /// The queue between the event loop and the exporter's thread.
@@ -160,12 +169,14 @@ impl Queue {
         state.bytes -= batches.iter().map(HandOver::bytes).sum::<usize>();
         state.over += batches.len() as u64;
         note(&mut state.stats);
-        let (over, lost) = (state.over, state.stats.lost());
-        let (done, open) = std::mem::take(&mut state.flushes).into_iter().partition(|flush| flush.until <= over);
+        let over = state.over;
+        let (done, open): (Vec<_>, _) =
+            std::mem::take(&mut state.flushes).into_iter().partition(|flush| flush.until <= over);
         state.flushes = open;
+        let whole = done.is_empty() || state.tell_losses();
         drop(state);
         self.changed.notify_all();
-        finish(done, |flush| flush.lost_before == lost);
+        finish(done, whole);
     }
 
     /// Counts something.
@@ -189,15 +200,17 @@ impl Queue {
         }
     }
 
-    /// Sends what is pending now; `done` is called when that is over, at once when nothing is pending.
+    /// Sends what is pending now; `done` is called when that is over, at once when nothing is pending. It learns
+    /// whether nothing was lost since the flush before.
     pub fn flush(&self, done: Flushed) {
         let mut state = self.lock();
         if state.over == state.taken_in {
+            let whole = state.tell_losses();
             drop(state);
-            return done(true);
+            return done(whole);
         }
-        let (until, lost_before) = (state.taken_in, state.stats.lost());
-        state.flushes.push(Flush { until, lost_before, done });
+        let until = state.taken_in;
+        state.flushes.push(Flush { until, done });
         drop(state);
         self.changed.notify_all();
     }
@@ -205,7 +218,7 @@ impl Queue {
     /// Tells everybody who waits for a flush that it took too long.
     pub fn give_up_flushes(&self) {
         let flushes = std::mem::take(&mut self.lock().flushes);
-        finish(flushes, |_| false);
+        finish(flushes, false);
     }
 
     /// Blocks until nothing is pending, at most so long; says whether nothing is. Repetitions are not waited for.
@@ -240,11 +253,8 @@ impl Queue {
 }
 
 /// Outside the lock, as what is called may look at the queue again.
-fn finish(flushes: Vec<Flush>, delivered: impl Fn(&Flush) -> bool) {
-    for flush in flushes {
-        let whole = delivered(&flush);
-        (flush.done)(whole);
-    }
+fn finish(flushes: Vec<Flush>, whole: bool) {
+    flushes.into_iter().for_each(|flush| (flush.done)(whole));
 }
 
 #[cfg(test)]
