@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startPostgres } from './support/postgres.mjs';
+import { startValkey, valkeyBinary } from './support/valkey.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** A line that does nothing by itself. A block of such lines shows how to import; it is no program. */
@@ -28,19 +29,22 @@ const blocks = files.flatMap(blocksOf);
 // Inside the package, so that it finds itself by its name, and not below node_modules, where it would not.
 const folder = path.join(ROOT, '.tooloo', `guide-${process.pid}`);
 let server;
+let valkey;
 
 before(async () => {
   fs.mkdirSync(folder, { recursive: true });
   if (blocks.length > 0) server = await startPostgres();
+  if (blocks.length > 0 && valkeyBinary() !== undefined) valkey = await startValkey();
 });
 
 after(async () => {
   await server?.stop();
+  await valkey?.stop();
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
 function runModule(file) {
-  const options = { cwd: folder, timeout: 60_000, env: { ...process.env, DATABASE_URL: server.url } };
+  const options = { cwd: folder, timeout: 60_000, env: { ...process.env, DATABASE_URL: server.url, ...(valkey && { REDIS_URL: valkey.url }) } };
   return new Promise((resolve) => {
     execFile(process.execPath, [file], options, (error, stdout, stderr) => resolve({ error, stdout, stderr }));
   });

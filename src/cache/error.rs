@@ -15,6 +15,9 @@ pub enum CacheError {
     /// The content is encrypted with a key that is not known here.
     #[error("the cache file is encrypted with a key that is not known here")]
     Sealed,
+    /// The value, or one of its tags, is too large for the remote tier.
+    #[error("the value or one of its tags is too large to be stored")]
+    TooLarge,
     /// The system refused.
     #[error("the cache file could not be read or written")]
     Io(#[source] io::Error),
@@ -44,6 +47,7 @@ impl Coded for CacheError {
         match self {
             CacheError::Missing => Code::NotFound,
             CacheError::Damaged | CacheError::Sealed => Code::Damaged,
+            CacheError::TooLarge => Code::InvalidArgument,
             CacheError::Io(_) => Code::Io,
         }
     }

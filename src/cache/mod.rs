@@ -9,6 +9,9 @@
 //!    thread of the process that changes a file, so the writes of a key keep their order; [`reader`] threads read,
 //!    and scan the folder in [`scan`].
 //!
+//! 4. **Remote**: [`remote`] keeps values in Valkey as [`envelope`]s and tells other processes over the bus what is old;
+//!    [`repair`] remembers what it could not tell while that was away.
+//!
 //! Invariants: the newest accepted set or delete of a key is in the pending map until the disk agrees with it; a read
 //! that began before a change of its key never enters a tier after it; what tier 2 serves from memory is confirmed
 //! by a `stat` of the file, so what other processes did to the file is seen.
@@ -20,12 +23,17 @@
 pub mod codec;
 pub mod config;
 pub mod disk;
+pub mod envelope;
 pub mod error;
 pub mod layers;
 pub mod name;
 pub mod policy;
 pub mod quota;
 pub mod reader;
+pub mod remote;
+pub mod remote_config;
+pub mod repair;
+pub mod repairing;
 pub mod scan;
 pub mod seal;
 pub mod sealed;

@@ -90,7 +90,10 @@ impl Client {
         self.within(async |mut link: Link| call.invoke_async(&mut link).await).await
     }
 
-    async fn within<T>(&self, work: impl AsyncFnOnce(Link) -> redis::RedisResult<T>) -> Result<T, ClusterError> {
+    pub(super) async fn within<T>(
+        &self,
+        work: impl AsyncFnOnce(Link) -> redis::RedisResult<T>,
+    ) -> Result<T, ClusterError> {
         let mut number = None;
         let attempt = async {
             let (link, times) = self.engine.link().await?;

@@ -60,6 +60,11 @@ const CANNOT_SERVE: &[ServerErrorKind] = &[
 ];
 
 impl ClusterError {
+    /// Whether the server does not know a script by its digest.
+    pub fn is_unknown_script(&self) -> bool {
+        matches!(self, Self::Refused(code) if code == "NOSCRIPT")
+    }
+
     /// Whether it says something about the server's health, not about the call.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Timeout | Self::Lost)

@@ -14,11 +14,16 @@
 //! The room does not know what its keys mean: caches and limiters bring their own scripts.
 
 pub mod address;
+pub mod batch;
+pub mod bus;
 pub mod client;
 pub mod config;
 pub mod engine;
 pub mod error;
 pub mod link;
+pub mod notice;
+pub mod outbox;
+pub mod scan;
 pub mod scripts;
 
 #[cfg(feature = "node")]

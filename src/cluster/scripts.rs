@@ -12,6 +12,11 @@ impl Script {
         Self(Lua::new(text))
     }
 
+    /// The digest by which the server knows it.
+    pub fn digest(&self) -> &str {
+        self.0.get_hash()
+    }
+
     /// A call with keys (whole ones, prefix included) and arguments.
     pub fn call<'a>(&'a self, keys: &[impl ToRedisArgs], arguments: &[impl ToRedisArgs]) -> ScriptInvocation<'a> {
         let mut call = self.0.prepare_invoke();

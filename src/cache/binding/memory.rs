@@ -53,8 +53,7 @@ pub(super) fn register(exports: Exports<'_>) {
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let cwd = std::env::current_dir().map_err(CacheError::from)?;
     let config = CacheConfig::from_options(&call.options_at(0)?, &cwd)?;
-    let seal = if call.boolean_at(1)? { seal(call)? } else { Seal::default() };
-    let form = Form { level: config.file_level(), seal };
+    let form = Form { level: config.file_level(), seal: seal(call)? };
     let folder = Folder::open(&config);
     let policy = Policy::new(config.max_memory_items, config.max_memory_bytes);
     let values = [
@@ -69,7 +68,11 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.array([call.uint(handle)].into_iter().chain(values)))
 }
 
-fn seal(call: &Call<'_>) -> Result<Seal, Failure> {
+/// Arguments 1 to 3: whether there is encryption, its algorithm, its keys.
+pub(super) fn seal(call: &Call<'_>) -> Result<Seal, Failure> {
+    if !call.boolean_at(1)? {
+        return Ok(Seal::default());
+    }
     let algorithm = match call.scalar_at(2) {
         Scalar::Text(algorithm) => Some(algorithm),
         given if given.is_falsy() => None,

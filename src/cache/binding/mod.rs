@@ -3,6 +3,7 @@
 mod files;
 mod layers;
 mod memory;
+mod remote;
 mod store;
 mod watching;
 
@@ -36,6 +37,7 @@ pub fn register(exports: Exports<'_>) {
     store::register(exports);
     files::register(exports);
     layers::register(exports);
+    remote::register(exports);
     watching::register(exports);
 }
 

@@ -57,6 +57,7 @@ pub(super) fn failure(error: &Arc<CacheError>) -> Failure {
         CacheError::Missing => CacheError::Missing.into(),
         CacheError::Damaged => CacheError::Damaged.into(),
         CacheError::Sealed => CacheError::Sealed.into(),
+        CacheError::TooLarge => CacheError::TooLarge.into(),
     }
 }
 

@@ -7,6 +7,8 @@ class Tags {
   /** Tag → when it was last invalidated */
   stamps = new Map();
   last = 0;
+  /** Whether every entry has to know when it was right. */
+  always = false;
 
   /** A moment after every other of this process, in milliseconds since 1970. */
   now() {
@@ -20,12 +22,12 @@ class Tags {
     return stamp;
   }
 
-  /** What an entry carries beside its value; undefined where that is nothing. */
-  moreOf({ tags, graceMs, lives, took = 0 }) {
-    if (tags === undefined && !(graceMs > 0) && took === 0) return undefined;
+  /** What an entry carries beside its value; undefined where that is nothing. `stamp`: when it was right. */
+  moreOf({ tags, graceMs, lives, took = 0, stamp }) {
+    if (!this.always && tags === undefined && !(graceMs > 0) && took === 0) return undefined;
     const names = tags === undefined ? [] : [...tags];
     if (!names.every((tag) => typeof tag === 'string')) throw new TypeError('tags must be strings');
-    return { staleUntil: steadyNow() + lives + (graceMs > 0 ? graceMs : 0), took, stamp: this.now(), tags: names };
+    return { staleUntil: steadyNow() + lives + (graceMs > 0 ? graceMs : 0), took, stamp: stamp ?? this.now(), tags: names };
   }
 
   /** Whether no tag of a memory entry was invalidated since; drops it otherwise. */

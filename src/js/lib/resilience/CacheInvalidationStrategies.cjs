@@ -17,6 +17,9 @@ class CacheInvalidationStrategies {
     this.dependencyGraph = new Map();
     this.reverseDependencyGraph = new Map();
     this.stats = { cascades: 0, patternMatches: 0, eventTriggered: 0 };
+    const weak = new WeakRef(this);
+    // What another process has triggered; the patterns that are mapped there too are done already.
+    cacheManager?.onEvent?.((key, done) => weak.deref()?._trigger(key, new Set(done)));
   }
 
   registerDependency(key, dependsOnKey) {
@@ -45,17 +48,24 @@ class CacheInvalidationStrategies {
   /** How many patterns were invalidated; the statistics count the keys. */
   async triggerEventInvalidation(key) {
     try {
-      const targets = new Set();
-      for (const [source, patterns] of this.eventMap) {
-        if (this._matches(source, key)) for (const pattern of patterns) targets.add(pattern);
-      }
-      if (targets.size === 0) return 0;
-      this.stats.eventTriggered += 1;
-      const done = await Promise.all([...targets].map((pattern) => this._invalidatePattern(pattern)));
-      return done.filter(Boolean).length;
+      const { targets, done } = await this._trigger(key, new Set());
+      await this.cache.publishEvent?.(key, targets);
+      return done;
     } catch {
       return 0;
     }
+  }
+
+  /** The patterns mapped to the event, without those that are `past`, and how many of them were invalidated. */
+  async _trigger(key, past) {
+    const targets = new Set();
+    for (const [source, patterns] of this.eventMap) {
+      if (this._matches(source, key)) for (const pattern of patterns) if (!past.has(pattern)) targets.add(pattern);
+    }
+    if (targets.size === 0) return { targets: [], done: 0 };
+    this.stats.eventTriggered += 1;
+    const done = await Promise.all([...targets].map((pattern) => this._invalidatePattern(pattern)));
+    return { targets: [...targets], done: done.filter(Boolean).length };
   }
 
   setInvalidationListener(pattern, callback) {

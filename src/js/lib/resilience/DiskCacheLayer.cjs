@@ -7,7 +7,7 @@ const path = require('node:path');
 const { native } = require('../../addon.cjs');
 const { PersistentCache } = require('../persistent-cache.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
-const { textOf } = require('../../resilience/text.cjs');
+const { nameOf } = require('../../cache/names.cjs');
 
 const DEFAULT_PATH = './cache/default.db';
 const DEFAULT_TTL = 3_600_000;
@@ -23,13 +23,6 @@ function folderFor(dbPath) {
   } catch {
     return folder;
   }
-}
-
-/** A key's name among the files; undefined for objects, functions and symbols, which are nothing outside this process. */
-function nameOf(key) {
-  if (typeof key === 'string') return `=${key}`;
-  const isIdentity = typeof key === 'symbol' || typeof key === 'function' || (typeof key === 'object' && key !== null);
-  return isIdentity ? undefined : `${typeof key}:${textOf(key)}`;
 }
 
 const tagOf = (tag) => `#${tag}`;

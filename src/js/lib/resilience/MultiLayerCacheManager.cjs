@@ -1,10 +1,15 @@
 'use strict';
-// Memory over disk: what is found below comes up for the rest of its time; what is invalidated goes from both, with what
-// depends on it.
+// Memory over disk over a server that processes share: what is found below comes up for the rest of its time; what is
+// invalidated goes from all of them, with what depends on it, and other processes hear of it.
 
 const { native } = require('../../addon.cjs');
 const { getOrSet } = require('../../cache/loading.cjs');
+const { inMemory, overtake, readBelow } = require('../../cache/lookup.cjs');
+const { nameOf } = require('../../cache/names.cjs');
+const { Remote } = require('../../cache/remote.cjs');
+const { applyNotices, chainOf, matchingHere, removeKeys, stampTag } = require('../../cache/removal.cjs');
 const { Tags } = require('../../cache/tags.cjs');
+const { Waiters } = require('../../cache/waiters.cjs');
 const { wildcard } = require('../../cache/wildcard.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
@@ -13,86 +18,63 @@ const { MemoryCacheLayer } = require('./MemoryCacheLayer.cjs');
 
 const MEMORY_SIZE = 500;
 const MEMORY_TTL = 5000;
-const LAYERS = ['memory', 'disk'];
+const LAYERS = ['memory', 'disk', 'remote'];
 const INNER = Symbol('MultiLayerCacheManager');
+const freed = new FinalizationRegistry((remote) => remote.close());
 
-/** A key changed: what is being read for it from disk is old. */
-function overtake(manager, key) {
-  const { reads, loads } = manager[INNER];
-  const load = loads.get(key);
-  if (load !== undefined) {
-    load.overtaken = true;
-    loads.delete(key);
+/** The remote tier of the options, or null. A bus alone has one too, which keeps no values. */
+function openRemote(manager, { remote, bus, encryption }) {
+  if ((remote === undefined || remote === false) && (bus === undefined || bus === false)) return null;
+  for (const [name, given] of [['remote', remote], ['bus', bus]]) {
+    const fits = given === undefined || typeof given === 'boolean' || (typeof given === 'object' && given !== null);
+    if (!fits || (name === 'remote' && given === true)) throw new TypeError(`option "${name}" must be an object`);
   }
-  const read = reads.get(key);
-  if (read === undefined) return;
-  read.overtaken = true;
-  reads.delete(key);
-}
-
-/** The key itself, and what depends on it in any way, nearest first. */
-function chainOf(manager, key) {
-  const chain = new Set([key]);
-  for (const each of chain) for (const dependent of manager.dependencies.get(each) ?? []) chain.add(dependent);
-  return [...chain];
-}
-
-async function remove(manager, key) {
-  overtake(manager, key);
-  const inMemory = manager.memory?.delete(key) ?? false;
-  const onDisk = (await manager.disk?.has(key)) ?? false;
-  await manager.disk?.delete(key);
-  // A read that began meanwhile may have seen what is gone now.
-  overtake(manager, key);
-  if (inMemory || onDisk) manager.stats.deletes += 1;
-}
-
-/** Reads from disk and brings the value up; readers of one key share the read. */
-function readBelow(manager, key) {
-  const { reads } = manager[INNER];
-  const known = reads.get(key);
-  if (known !== undefined) return known.promise;
-  const read = { overtaken: false, promise: undefined };
-  read.promise = (async () => {
-    try {
-      const found = await manager.disk._read(key);
-      if (found === undefined || read.overtaken) return found;
-      const left = found.expiresAt - steadyNow();
-      manager.memory?.set(key, found.value, Math.min(left, manager[INNER].ttl), found.more);
-      if (manager.memory !== null) manager.stats.promotions += 1;
-      return found;
-    } finally {
-      if (reads.get(key) === read) reads.delete(key);
-    }
-  })();
-  reads.set(key, read);
-  return read.promise;
+  const busOptions = bus === undefined || bus === false ? undefined : bus === true ? {} : bus;
+  const weak = new WeakRef(manager);
+  const apply = (pairs) => {
+    const alive = weak.deref();
+    if (alive !== undefined) applyNotices(alive, alive[INNER], pairs);
+  };
+  return new Remote(remote ? { encryption, ...remote } : busOptions, busOptions, apply, Boolean(remote));
 }
 
 class MultiLayerCacheManager {
   constructor(options = {}) {
     const { memory = {}, disk = {} } = options;
     const ttl = (memory && memory.ttl) || MEMORY_TTL;
-    this.memory = memory === false ? null : new MemoryCacheLayer({ ...memory, maxSize: memory.maxSize || MEMORY_SIZE, defaultTTL: ttl });
-    this.disk = disk === false ? null : new DiskCacheLayer(disk);
+    const remote = openRemote(this, options);
+    try {
+      this.memory = memory === false ? null : new MemoryCacheLayer({ ...memory, maxSize: memory.maxSize || MEMORY_SIZE, defaultTTL: ttl });
+      this.disk = disk === false ? null : new DiskCacheLayer({ encryption: options.encryption, ...disk });
+    } catch (error) {
+      remote?.close();
+      throw error;
+    }
     this.dependencies = new Map();
     this.invalidationListeners = new Map();
     this.stats = { memoryHits: 0, diskHits: 0, misses: 0, writes: 0, deletes: 0, promotions: 0, invalidations: 0 };
-    Object.defineProperty(this, INNER, { value: { ttl, reads: new Map(), loads: new Map(), tags: new Tags() } });
+    if (remote !== null) this.stats.remoteHits = 0;
+    const inner = { ttl, remote, reads: new Map(), loads: new Map(), tags: new Tags(), waiters: new Waiters(), eventListeners: new Set() };
+    inner.tags.always = remote !== null;
+    Object.defineProperty(this, INNER, { value: inner });
+    if (remote !== null) freed.register(this, remote, this);
   }
 
   async set(key, value, ttl = this[INNER].ttl, layers = LAYERS, { tags, graceMs } = {}) {
     try {
+      const inner = this[INNER];
       const wanted = typeof layers === 'string' ? [layers] : [...layers];
-      const life = native.layerExpiry(ttl, this[INNER].ttl, 0);
+      const life = native.layerExpiry(ttl, inner.ttl, 0);
       const lives = Number.isNaN(life) ? 0 : life;
-      overtake(this, key);
+      overtake(inner, key);
       this.stats.writes += 1;
       // What an older write left in a layer that is not written now would come back.
-      const more = this[INNER].tags.moreOf({ tags, graceMs, lives });
+      const more = inner.tags.moreOf({ tags, graceMs, lives });
+      const below = inner.remote === null ? undefined : writeRemote(inner.remote, key, value, lives, more, wanted.includes('remote'));
       if (wanted.includes('memory')) this.memory?.set(key, value, lives, more);
       else this.memory?.delete(key);
       if (wanted.includes('disk')) await this.disk?.set(key, value, lives, more);
+      if (below !== undefined) await below;
       return true;
     } catch {
       return false;
@@ -101,17 +83,23 @@ class MultiLayerCacheManager {
 
   async get(key) {
     try {
-      if (this.memory?.has(key) && this[INNER].tags.isAlive(this.memory, key)) {
+      const inner = this[INNER];
+      if (this.memory?.has(key) && inMemory(this, inner, key) !== undefined) {
         this.stats.memoryHits += 1;
         return this.memory.get(key);
       }
       // Counted there too.
-      this.memory?.get(key);
-      const found = this.disk === null ? undefined : await readBelow(this, key);
-      if (this.disk !== null) this.disk.stats[found === undefined ? 'misses' : 'hits'] += 1;
-      if (found === undefined) this.stats.misses += 1;
-      else this.stats.diskHits += 1;
-      return found?.value;
+      if (this.memory !== null) this.memory.stats.misses += 1;
+      if (this.disk === null && inner.remote === null) {
+        this.stats.misses += 1;
+        return undefined;
+      }
+      const { found, layer } = await readBelow(this, inner, key);
+      const isHit = found !== undefined && steadyNow() <= found.expiresAt;
+      if (this.disk !== null) this.disk.stats[isHit && layer === 'disk' ? 'hits' : 'misses'] += 1;
+      if (isHit) this.stats[layer === 'disk' ? 'diskHits' : 'remoteHits'] += 1;
+      else this.stats.misses += 1;
+      return isHit ? found.value : undefined;
     } catch {
       this.stats.misses += 1;
       return undefined;
@@ -120,8 +108,11 @@ class MultiLayerCacheManager {
 
   async has(key) {
     try {
-      if (this.memory?.has(key) && this[INNER].tags.isAlive(this.memory, key)) return true;
-      return (await this.disk?.has(key)) ?? false;
+      const inner = this[INNER];
+      if (this.memory?.has(key) && inMemory(this, inner, key) !== undefined) return true;
+      if (inner.remote === null) return (await this.disk?.has(key)) ?? false;
+      const { found } = await readBelow(this, inner, key);
+      return found !== undefined && steadyNow() <= found.expiresAt;
     } catch {
       return false;
     }
@@ -129,9 +120,8 @@ class MultiLayerCacheManager {
 
   /** Removes keys and what depends on them, each once: how many. */
   async invalidateAll(keys) {
-    const all = new Set(keys);
-    for (const each of all) for (const dependent of this.dependencies.get(each) ?? []) all.add(dependent);
-    await Promise.all([...all].map((key) => remove(this, key)));
+    const all = chainOf(this, keys);
+    await removeKeys(this, this[INNER], all);
     for (const key of all) {
       this.stats.invalidations += 1;
       this._notifyInvalidationListeners(key);
@@ -141,11 +131,13 @@ class MultiLayerCacheManager {
 
   async invalidate(key) {
     try {
-      await remove(this, key);
-      this.stats.invalidations += 1;
-      this._notifyInvalidationListeners(key);
-      await this._cascadeInvalidate(key);
-      return true;
+      const all = chainOf(this, [key]);
+      const told = await removeKeys(this, this[INNER], all);
+      for (const each of all) {
+        this.stats.invalidations += 1;
+        this._notifyInvalidationListeners(each);
+      }
+      return told;
     } catch {
       return false;
     }
@@ -162,12 +154,10 @@ class MultiLayerCacheManager {
   /** Makes everything old that was stored with the tag, in one step however much it is. */
   async invalidateTag(tag) {
     if (typeof tag !== 'string') throw new TypeError('a tag must be a string');
-    const { loads, reads, tags } = this[INNER];
-    const stamp = tags.invalidate(tag);
-    // What is being read or loaded may belong to it.
-    for (const key of [...loads.keys(), ...reads.keys()]) overtake(this, key);
-    this.stats.invalidations += 1;
-    await this.disk?._stampTag(tag, stamp);
+    const inner = this[INNER];
+    const told = inner.remote?.remove(['t', tag]);
+    await stampTag(this, inner, tag);
+    return inner.remote === null ? true : told;
   }
 
   /** Removes every key that matches, with what depends on it: true, or false for what is no pattern. */
@@ -180,12 +170,12 @@ class MultiLayerCacheManager {
     }
   }
 
-  /** As {@link invalidatePattern}; how many keys matched. Rejects for what is no pattern. */
+  /** As {@link invalidatePattern}; how many keys of this process matched. Rejects for what is no pattern. */
   async invalidateMatching(pattern) {
-    const regex = this._patternToRegex(pattern);
-    const keys = new Set([...(this.memory?.cache.keys() ?? []), ...((await this.disk?.keys()) ?? [])]);
-    const matching = [...keys].filter((key) => typeof key === 'string' && regex.test(key));
+    const matching = await matchingHere(this, pattern);
+    const { remote } = this[INNER];
     await this.invalidateAll(matching);
+    if (remote !== null) await remote.remove(['p', pattern]);
     return matching.length;
   }
 
@@ -213,12 +203,14 @@ class MultiLayerCacheManager {
   }
 
   async getStats() {
-    const { memoryHits, diskHits, misses } = this.stats;
+    const { memoryHits, diskHits, remoteHits = 0, misses } = this.stats;
+    const { remote } = this[INNER];
     return {
       ...this.stats,
       memory: this.memory?.getStats() ?? null,
       disk: (await this.disk?.getStats()) ?? null,
-      overallHitRate: native.layerHitRate(memoryHits + diskHits, misses),
+      ...(remote === null ? {} : { remote: remote.getStats() }),
+      overallHitRate: native.layerHitRate(memoryHits + diskHits + remoteHits, misses),
     };
   }
 
@@ -231,15 +223,36 @@ class MultiLayerCacheManager {
   destroy() {
     this.memory?.destroy();
     this.disk?.destroy();
+    const { remote } = this[INNER];
+    if (remote === null) return;
+    freed.unregister(this);
+    remote.close();
   }
 
-  async _cascadeInvalidate(key) {
-    const [, ...dependents] = chainOf(this, key);
-    await Promise.all(dependents.map((dependent) => remove(this, dependent)));
-    for (const dependent of dependents) {
-      this.stats.invalidations += 1;
-      this._notifyInvalidationListeners(dependent);
+  /** Tells other processes of an event, with what was done about it here already. */
+  publishEvent(key, done = []) {
+    const { remote } = this[INNER];
+    return remote === null ? Promise.resolve(true) : remote.publish(['e', JSON.stringify([textOf(key), done])]);
+  }
+
+  /** Calls back with the key of each event of another process, and what was done about it there. */
+  onEvent(listener) {
+    this[INNER].eventListeners.add(listener);
+  }
+
+  _hearEvent(text) {
+    try {
+      const [key, done] = JSON.parse(text);
+      for (const listener of this[INNER].eventListeners) Promise.resolve(listener(key, done)).catch(warn);
+    } catch (error) {
+      warn(error);
     }
+  }
+
+  /** Removes what depends on a key. */
+  async _cascadeInvalidate(key) {
+    const [, ...dependents] = chainOf(this, [key]);
+    await this.invalidateAll(dependents);
   }
 
   _notifyInvalidationListeners(key) {
@@ -264,6 +277,22 @@ class MultiLayerCacheManager {
   _patternToRegex(pattern) {
     return wildcard(pattern);
   }
+}
+
+/** Writes a value, or removes the older one where there is nothing to write, and tells the others. */
+async function writeRemote(remote, key, value, lives, more, isWanted) {
+  const name = nameOf(key);
+  if (name === undefined) return;
+  let json;
+  try {
+    json = isWanted && lives > 0 && remote.keepsValues ? JSON.stringify(value) : undefined;
+  } catch {
+    // It has no JSON: it stays in this process.
+  }
+  const tagged = json === undefined ? null : await remote.tagged(more.tags);
+  if (!remote.keepsValues) await remote.publish(['w', name]);
+  else if (json === undefined || tagged === null) await remote.remove(['k', name]);
+  else if (await remote.write(name, json, steadyNow() + lives, more, tagged)) await remote.publish(['w', name]);
 }
 
 const warn = (error) => process.emitWarning(`a listener for invalidations threw (${error?.name ?? typeof error})`);

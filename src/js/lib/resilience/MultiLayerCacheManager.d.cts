@@ -11,6 +11,63 @@ export interface MultiLayerOptions {
   };
   /** False leaves the layer out. */
   disk?: false | DiskCacheLayerOptions;
+  /** A Valkey or Redis server that processes share. @default none */
+  remote?: false | RemoteOptions;
+  /** Tells the other processes what is old, and hears it from them: docs/consistency.md. @default false */
+  bus?: boolean | BusOptions;
+  /** Encrypts what is on disk and on the server; each of them can have its own instead. @default none */
+  encryption?: EncryptionOptions;
+}
+
+/** Where Valkey or Redis is. Caches of one process that name the same address share one connection. */
+export interface EngineOptions {
+  /**
+   * `redis://user:password@host:6379/0`, `rediss://` with TLS, `valkey://`, `valkeys://`, `unix:///path`;
+   * `redis+cluster://host,host`; `redis+sentinel://host,host/master/0`. Never part of an error or a log.
+   */
+  url: string;
+  /** Stands before every key. @default 'tooloo:cache:' */
+  prefix?: string;
+  /** Milliseconds a call may take; the first that takes longer opens the circuit, and then none takes any. @default 250 */
+  timeoutMs?: number;
+  /** Milliseconds making a connection may take. @default 2000 */
+  connectTimeoutMs?: number;
+  /** The authority's certificate as PEM, for TLS. @default the system's */
+  ca?: string;
+  /** A file with it. */
+  caFile?: string;
+}
+
+export interface RemoteOptions extends EngineOptions {
+  /** Bytes of JSON above which a value is compressed. @default 1024 */
+  compressAboveBytes?: number;
+  /** Encrypts values, not keys. @default none */
+  encryption?: EncryptionOptions;
+  /** Keys and tags that are remembered for repair while the server is away. @default 10000 */
+  maxRepairs?: number;
+  /** Bytes of values among them. @default 16 MiB */
+  maxRepairBytes?: number;
+  /** Milliseconds after which the lease of a process that has died is free (`lock: 'distributed'`). @default 5000 */
+  leaseMs?: number;
+}
+
+export interface BusOptions extends Partial<EngineOptions> {
+  /** Caches on the same channel hear of each other. @default 'default' */
+  channel?: string;
+  /**
+   * Milliseconds for which a value of this process is served after it was last known to be right, while the process is not
+   * in step with the bus: no read is older than that after an acknowledged invalidation. @default 2000
+   */
+  maxStaleMs?: number;
+}
+
+export interface RemoteStats {
+  /** Whether the server answers, as far as is known. */
+  isUp: boolean;
+  /** Whether everything acknowledged elsewhere is known here; null without a bus. */
+  inStep: boolean | null;
+  /** Keys and tags that the server is to be told when it is back. */
+  pendingRepairs: number;
 }
 
 export interface LoadOptions<T> {
@@ -30,6 +87,18 @@ export interface LoadOptions<T> {
   signal?: AbortSignal;
   /** True or a number: load anew before the value expires, the likelier the nearer that is (XFetch). @default false */
   earlyRefresh?: boolean | number;
+  /**
+   * `distributed`: one load in all processes on the remote tier. Who has the lease loads, the others wait for the value; each
+   * loads for itself while the server is away. @default 'local', one load in this process
+   */
+  lock?: 'local' | 'distributed';
+}
+
+export interface LoadContext {
+  /** Aborts when nobody waits any more. */
+  signal: AbortSignal;
+  /** With `lock: 'distributed'`: grows with every lease of the key, for what the loader itself writes elsewhere. */
+  fencingToken?: string;
 }
 
 export interface StoreOptions {
@@ -38,11 +107,13 @@ export interface StoreOptions {
   graceMs?: number;
 }
 
-export type CacheLayerName = 'memory' | 'disk';
+export type CacheLayerName = 'memory' | 'disk' | 'remote';
 
 export interface MultiLayerStats {
   memoryHits: number;
   diskHits: number;
+  /** With a remote tier or a bus. */
+  remoteHits?: number;
   misses: number;
   writes: number;
   deletes: number;
@@ -50,11 +121,13 @@ export interface MultiLayerStats {
   invalidations: number;
   memory: MemoryCacheLayerStats | null;
   disk: DiskCacheLayerStats | null;
+  /** With a remote tier or a bus. */
+  remote?: RemoteStats;
   /** `'50.00%'`, or `'N/A'` before the first lookup. */
   overallHitRate: string;
 }
 
-/** Memory over disk. Nothing rejects, but for {@link invalidateMatching} and {@link invalidateAll}. */
+/** Memory over disk over a server that processes share. Nothing rejects, but for {@link invalidateMatching} and {@link invalidateAll}. */
 export declare class MultiLayerCacheManager {
   constructor(options?: MultiLayerOptions);
   memory: MemoryCacheLayer | null;
@@ -62,13 +135,16 @@ export declare class MultiLayerCacheManager {
   /** Key → the keys that depend on it. */
   dependencies: Map<unknown, Set<unknown>>;
   invalidationListeners: Map<string, Set<(key: any) => unknown>>;
-  stats: Omit<MultiLayerStats, 'memory' | 'disk' | 'overallHitRate'>;
+  stats: Omit<MultiLayerStats, 'memory' | 'disk' | 'remote' | 'overallHitRate'>;
   /** `ttl` in milliseconds. */
   set(key: unknown, value: unknown, ttl?: number, layers?: readonly CacheLayerName[] | CacheLayerName, options?: StoreOptions): Promise<boolean>;
   /** Undefined on a miss. */
   get<T = any>(key: unknown): Promise<T | undefined>;
   has(key: unknown): Promise<boolean>;
-  /** Removes a key and what depends on it. */
+  /**
+   * Removes a key and what depends on it. True: no process serves it for longer than the bound of docs/consistency.md.
+   * False: it is gone from this process, and from the others as soon as the server is back.
+   */
   invalidate(key: unknown): Promise<boolean>;
   /** `*` is any run of characters. False for what is no pattern. */
   invalidatePattern(pattern: string): Promise<boolean>;
@@ -80,9 +156,13 @@ export declare class MultiLayerCacheManager {
    * The value of a key, or what `loader` makes of it, which is stored. One load at a time for a key, whose callers get the
    * very same value. An expired value within its grace is served while the load runs, and when it fails.
    */
-  getOrSet<T>(key: unknown, loader: (key: any, context: { signal: AbortSignal }) => T | Promise<T>, options?: LoadOptions<T>): Promise<T>;
-  /** Makes everything old that was stored with the tag, in one step however much it is. */
-  invalidateTag(tag: string): Promise<void>;
+  getOrSet<T>(key: unknown, loader: (key: any, context: LoadContext) => T | Promise<T>, options?: LoadOptions<T>): Promise<T>;
+  /** Makes everything old that was stored with the tag, in one step however much it is. True and false as {@link invalidate}. */
+  invalidateTag(tag: string): Promise<boolean>;
+  /** Tells other processes of an event, with the patterns that were removed here because of it. */
+  publishEvent(key: unknown, done?: readonly string[]): Promise<boolean>;
+  /** Calls back with the events of other processes. */
+  onEvent(listener: (key: string, done: string[]) => unknown): void;
   registerDependency(dependentKey: unknown, independentKey: unknown): void;
   setInvalidationListener(pattern: string, callback: (key: any) => unknown): void;
   removeInvalidationListener(pattern: string, callback: (key: any) => unknown): void;

@@ -1,0 +1,101 @@
+'use strict';
+// Making things old: here, on the server and in other processes, with what depends on it; and hearing of it.
+
+const { nameOf, keyOf } = require('./names.cjs');
+const { overtake } = require('./lookup.cjs');
+
+/** Takes a key from this process. */
+async function removeHere(manager, inner, key) {
+  overtake(inner, key);
+  const inHand = manager.memory?.delete(key) ?? false;
+  const onDisk = (await manager.disk?.has(key)) ?? false;
+  await manager.disk?.delete(key);
+  // A read that began meanwhile may have seen what is gone now.
+  overtake(inner, key);
+  if (inHand || onDisk) manager.stats.deletes += 1;
+}
+
+/** Keys and what depends on them in any way, each once, nearest first. */
+function chainOf(manager, keys) {
+  const chain = new Set(keys);
+  for (const each of chain) for (const dependent of manager.dependencies.get(each) ?? []) chain.add(dependent);
+  return chain;
+}
+
+/** Kinds and names in turn for keys; those that have no name outside this process are left out. */
+const pairsOf = (kind, keys) => [...keys].map(nameOf).filter((name) => name !== undefined).flatMap((name) => [kind, name]);
+
+/** Removes keys everywhere: true once every process knows it within its bound. */
+async function removeKeys(manager, inner, keys) {
+  const { remote } = inner;
+  // Sent first: what is removed here while that is under way cannot come back from there.
+  const pairs = remote === null ? [] : pairsOf('k', keys);
+  const told = pairs.length === 0 ? true : remote.remove(pairs);
+  await Promise.all([...keys].map((key) => removeHere(manager, inner, key)));
+  return told;
+}
+
+/** A tag is old, here. */
+function stampTag(manager, inner, tag) {
+  const { loads, reads, tags, remote } = inner;
+  remote?.forgetTag(tag);
+  const stamp = tags.invalidate(tag);
+  // What is being read or loaded may belong to it.
+  for (const key of [...loads.keys(), ...reads.keys()]) overtake(inner, key);
+  manager.stats.invalidations += 1;
+  return manager.disk?._stampTag(tag, stamp);
+}
+
+/** The keys of this process that match. */
+async function matchingHere(manager, pattern) {
+  const regex = manager._patternToRegex(pattern);
+  const keys = new Set([...(manager.memory?.cache.keys() ?? []), ...((await manager.disk?.keys()) ?? [])]);
+  return [...keys].filter((key) => typeof key === 'string' && regex.test(key));
+}
+
+/** Keys that another process has removed: here too, with what depends on them here, of which the others hear in turn. */
+async function removeHeard(manager, inner, keys, seen) {
+  const known = new Set([...keys, ...seen]);
+  const more = [...chainOf(manager, keys)].filter((key) => !known.has(key));
+  await Promise.all([...keys, ...more].map((key) => removeHere(manager, inner, key)));
+  // Who hears of these does not tell of those again, so that cycles over several processes end.
+  if (more.length > 0) inner.remote.remove([...pairsOf('k', more), ...pairsOf('s', known)]);
+  for (const key of [...keys, ...more]) {
+    manager.stats.invalidations += 1;
+    manager._notifyInvalidationListeners(key);
+  }
+}
+
+/** Applies what was heard: kinds and names in turn. */
+function applyNotices(manager, inner, pairs) {
+  const [keys, seen] = [[], []];
+  for (let index = 0; index < pairs.length; index += 2) {
+    const [kind, text] = [pairs[index], pairs[index + 1]];
+    if (kind === 'k' || kind === 'w') {
+      const key = keyOf(text);
+      if (kind === 'k') keys.push(key);
+      else if (manager.disk !== null) removeHere(manager, inner, key).catch(() => {});
+      // At once, before anything is awaited.
+      overtake(inner, key);
+      manager.memory?.delete(key);
+      inner.waiters.wake(text);
+    } else if (kind === 's') seen.push(keyOf(text));
+    else if (kind === 'l') inner.waiters.wake(text);
+    else if (kind === 't') Promise.resolve(stampTag(manager, inner, text)).catch(() => {});
+    else if (kind === 'p') removeMatching(manager, inner, text);
+    else if (kind === 'e') manager._hearEvent(text);
+  }
+  if (keys.length > 0) removeHeard(manager, inner, keys, seen).catch(() => {});
+}
+
+function removeMatching(manager, inner, pattern) {
+  const regex = manager._patternToRegex(pattern);
+  for (const key of [...inner.loads.keys(), ...inner.reads.keys()]) if (regex.test(String(key))) overtake(inner, key);
+  for (const key of [...(manager.memory?.cache.keys() ?? [])]) if (typeof key === 'string' && regex.test(key)) manager.memory.delete(key);
+  matchingHere(manager, pattern).then(async (matching) => {
+    await Promise.all(matching.map((key) => removeHere(manager, inner, key)));
+    for (const key of matching) manager._notifyInvalidationListeners(key);
+  }).catch(() => {});
+}
+
+Object.assign(exports, { removeKeys, chainOf, stampTag, matchingHere, applyNotices });
