@@ -291,10 +291,26 @@ test('keys that are no strings keep their type, and what has no JSON stays here'
   assert.equal(await one.get('circle'), circle);
 });
 
+test('encrypted values are read by who has the key, also a former one, and by nobody else', { skip }, async (t) => {
+  const server = await withServer(t);
+  const remote = tier(server.url);
+  const [key, next] = ['1'.repeat(64), '2'.repeat(64)];
+  const having = (encryption) => made(t, { memory: false, remote, encryption });
+  const one = having({ key });
+  await one.set('k', 'a-secret-prompt', 60_000);
+  assert.doesNotMatch(await server.command('GET', `${remote.prefix}v:{=k}`), /a-secret/);
+  assert.equal(await having({ keys: [next, key] }).get('k'), 'a-secret-prompt');
+  assert.equal(await having({ key: next }).get('k'), undefined);
+  assert.equal(await having(undefined).get('k'), undefined);
+  // What was not sealed was not written by one of us.
+  await having(undefined).set('k', 'planted', 60_000);
+  assert.equal(await one.get('k'), undefined);
+});
+
 test('bad options are refused by name, and odd values break nothing', { skip }, async (t) => {
   for (const [options, name] of [
     [{ remote: 5 }, 'remote'], [{ remote: true }, 'remote'], [{ remote: 'redis://secret' }, 'remote'], [{ remote: {} }, 'url'],
-    [{ bus: true }, 'url'], [{ bus: 'x' }, 'bus'], [{ bus: {} }, 'url'], [{ remote: { url: 'redis://h', timeoutMs: -1 } }, 'timeoutMs'],
+    [{ bus: true }, 'url'], [{ remote: { url: 'redis://h' }, encryption: { key: 'secret' } }, 'encryption.keys'], [{ bus: 'x' }, 'bus'], [{ bus: {} }, 'url'], [{ remote: { url: 'redis://h', timeoutMs: -1 } }, 'timeoutMs'],
     [{ remote: { url: 'redis://h', compressAboveBytes: 'x' } }, 'compressAboveBytes'], [{ remote: { url: 'redis://h', leaseMs: 5 } }, 'leaseMs'],
     [{ remote: { url: 'redis://h', maxRepairs: -1 } }, 'maxRepairs'], [{ remote: { url: 'redis://h', maxRepairBytes: {} } }, 'maxRepairBytes'],
     [{ remote: { url: 'redis://h' }, bus: { maxStaleMs: 1 } }, 'maxStaleMs'], [{ remote: { url: 'redis://h' }, bus: { channel: 5 } }, 'channel'],

@@ -1,3 +1,4 @@
+import type { EncryptionOptions } from '../persistent-cache.cjs';
 import { DiskCacheLayer, type DiskCacheLayerOptions, type DiskCacheLayerStats } from './DiskCacheLayer.cjs';
 import { MemoryCacheLayer, type MemoryCacheLayerStats } from './MemoryCacheLayer.cjs';
 
