@@ -1,4 +1,4 @@
-//! Which clients can be forgotten.
+//! Which clients can be forgotten, and which ask for the most.
 
 use super::shared::{STRIDE, Slot};
 use super::ticks::Ticks;
@@ -52,6 +52,54 @@ pub fn fullest(chunk: &[Cell<f64>], from: usize, count: usize, idle: Idle, ticks
     best.map(|(index, _)| index)
 }
 
+/// A client that has less than its limit, or is waited for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Busy {
+    /// Its slot among those of the chunk.
+    pub index: usize,
+    /// What is left.
+    pub tokens: f64,
+    /// What a refill fills it up to.
+    pub limit: f64,
+    /// Requests in line.
+    pub waiting: usize,
+    /// How long it is denied everything, ms.
+    pub blocked_ms: f64,
+}
+
+impl Busy {
+    /// The share of the limit that is used, 0 to 1.
+    fn used(&self) -> f64 {
+        if self.limit > 0.0 { 1.0 - self.tokens / self.limit } else { 1.0 }
+    }
+
+    /// Whether this client comes before another one: the longer line first, then the emptier bucket.
+    fn before(&self, other: &Self) -> bool {
+        self.waiting > other.waiting || (self.waiting == other.waiting && self.used() > other.used())
+    }
+}
+
+/// The busiest clients among `count` slots of a chunk, the busiest first, at most `most`.
+pub fn busiest(chunk: &[Cell<f64>], from: usize, count: usize, most: usize, ticks: &Ticks, now: f64) -> Vec<Busy> {
+    let mut found: Vec<Busy> = Vec::with_capacity(most.saturating_add(1).min(count.saturating_add(1)));
+    for (index, slot) in slots(chunk, from, count) {
+        let Some(mut bucket) = slot.load() else { continue };
+        bucket.settle(ticks, now);
+        let (waiting, blocked_ms) = (slot.waiting(), (bucket.blocked_until - now).max(0.0));
+        if bucket.is_full() && waiting == 0 && blocked_ms == 0.0 {
+            continue;
+        }
+        let one = Busy { index, tokens: bucket.tokens, limit: bucket.limit, waiting, blocked_ms };
+        if found.len() >= most && !found.last().is_some_and(|last| one.before(last)) {
+            continue;
+        }
+        let at = found.partition_point(|earlier| !one.before(earlier));
+        found.insert(at, one);
+        found.truncate(most);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::bucket::Bucket;
@@ -95,5 +143,21 @@ mod tests {
         let now = Idle { for_ms: -1.0, ..IDLE };
         assert_eq!(fullest(&chunk, 1, 99, now, &ticks, 3000.0), Some(1));
         assert_eq!(fullest(&chunk, 3, 4, now, &ticks, 3000.0), None);
+    }
+
+    #[test]
+    fn the_busiest_are_those_in_line_and_then_the_emptiest() {
+        let mut ticks = Ticks::new(1000.0);
+        ticks.start(0.0);
+        let chunk = chunk(&ticks);
+        let indexes = |most: usize, now: f64| -> Vec<usize> {
+            busiest(&chunk, 0, 99, most, &ticks, now).iter().map(|busy| busy.index).collect()
+        };
+        // Full ones and vacant slots are left out; a blocked one is not, though its bucket is full.
+        assert_eq!(indexes(99, 2000.0), [3, 2, 1, 5, 4]);
+        assert_eq!(indexes(2, 2000.0), [3, 2]);
+        assert_eq!(indexes(0, 2000.0), [0usize; 0]);
+        let busy = busiest(&chunk, 1, 1, 9, &ticks, 3000.0);
+        assert_eq!(busy, [Busy { index: 1, tokens: 3.0, limit: 10.0, waiting: 0, blocked_ms: 0.0 }]);
     }
 }

@@ -33,6 +33,7 @@ pub fn register(exports: Exports<'_>) {
             let (cost, share, used) = explain::gain(call.number_at(0)?, &plan_at(call, 1)?, &call.text_at(2)?);
             Ok(call.array([call.number(cost), call.number(share), call.boolean(used)]))
         })
+        .function("queryWithoutLiterals", without_literals)
         .function("queryLimits", limits)
         .function("queryConfig", configure)
         .function("queryPlan", plan)
@@ -78,6 +79,12 @@ pub fn register(exports: Exports<'_>) {
 fn normalize<'s>(call: &Call<'s>) -> Answer<'s> {
     let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
     Ok(call.text(&fingerprint::normalize(&text)))
+}
+
+/// `(text) => string`: `?` for each literal and number, without comments.
+fn without_literals<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(0).map_err(|_| QueryError::NotText)?;
+    Ok(call.text(&fingerprint::without_literals(&text)))
 }
 
 /// `(text) => string[]`

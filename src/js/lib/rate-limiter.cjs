@@ -1,6 +1,7 @@
 'use strict';
 
 const { native } = require('../addon.cjs');
+const { busiest } = require('../limit/busiest.cjs');
 const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
 const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
@@ -333,6 +334,13 @@ class RateLimiter {
       stats.global = { tokens: native.limitShown(tokens), limit, utilization: native.limitUtilization(tokens, limit) };
     }
     return stats;
+  }
+
+  getBusiest(limit = 10) {
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+      throw new RangeError(`"limit" must be a whole number from 1 to 1000, got ${String(limit)}`);
+    }
+    return busiest(this[STATE].clients, limit);
   }
 
   cleanupIdleBuckets(idleTime = 300000) {

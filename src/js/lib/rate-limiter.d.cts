@@ -184,6 +184,13 @@ declare namespace RateLimiter {
     global?: { tokens: number; limit: number; utilization: string };
   }
 
+  /** One of the busiest clients. */
+  interface BusyClient extends BucketStats {
+    client: string;
+    /** Milliseconds for which it is still blocked. */
+    blockedMs: number;
+  }
+
   /** Settings of the middleware. */
   interface MiddlewareOptions<Request = IncomingMessage> {
     /** The client of a request. @default its IP address */
@@ -275,6 +282,12 @@ declare class RateLimiter {
     options?: RateLimiter.MiddlewareOptions<Request>,
   ): RateLimiter.Middleware<Request>;
   getStats(): RateLimiter.RateLimiterStats;
+  /**
+   * The clients with the longest lines, and then those that have the least of their limit left; not those with full
+   * buckets. One pass over the buckets, without the object for each client that `getStats()` makes.
+   * @default 10
+   */
+  getBusiest(limit?: number): RateLimiter.BusyClient[];
   /** Forgets clients not seen for longer than this, ms; those with waiters or a block stay. @default 300000 */
   cleanupIdleBuckets(idleTime?: number): void;
   /** Stops refilling, rejects who waits, forgets all clients. The limiter still answers. */

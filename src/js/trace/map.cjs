@@ -186,6 +186,11 @@ class TraceMap extends Map {
     this.#buckets = new Array(FEWEST_BUCKETS).fill(null);
   }
 
+  /** Records of traces from the newest on, without making their live objects. */
+  *newestRecords() {
+    for (let record = this.#newest; record !== null; record = record.older) if (record instanceof TraceRecord) yield record;
+  }
+
   /** All records, oldest first, as they are now: callers delete while they iterate. */
   #records() {
     const records = [];

@@ -1,13 +1,16 @@
-//! Which clients can be forgotten.
+//! Which clients can be forgotten, and which ask for the most.
 
-use super::limiter;
+use super::{limiter, write};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::limit::shared::STRIDE;
-use crate::limit::sweep::{Idle, fullest, idle_slots};
+use crate::limit::sweep::{Idle, busiest, fullest, idle_slots};
 use std::cell::Cell;
 
 pub(super) fn register(exports: Exports<'_>) {
-    exports.function("limitIdle", idle).function("limitFullest", fullest_slot);
+    exports
+        .function("limitIdle", idle)
+        .function("limitFullest", fullest_slot)
+        .function("limitBusiest", busiest_slots);
 }
 
 /// Arguments `(handle, chunk, from, count, now, idleMs, onlyUnchanged, limit, rate)`.
@@ -47,4 +50,16 @@ fn fullest_slot<'s>(call: &Call<'s>) -> Answer<'s> {
     let Range { chunk, from, count, now, idle } = range(call)?;
     let found = limiter(call, |limiter| fullest(chunk, from, count, idle, &limiter.ticks, now))?;
     Ok(call.int(found.map_or(-1, |index| (index.min(chunk.len() / STRIDE)) as i32)))
+}
+
+/// `(handle, chunk, from, count, now, out)` → how many are busy; `out` gets index, tokens, limit, line and block (ms) of
+/// each, as many as fit.
+fn busiest_slots<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (chunk, from, count) = (call.cells(1)?, call.uint_at(2)? as usize, call.uint_at(3)? as usize);
+    let (now, out) = (call.number_at(4)?, call.cells::<f64>(5)?);
+    let found = limiter(call, |limiter| busiest(chunk, from, count, out.len() / 5, &limiter.ticks, now))?;
+    for (place, one) in found.iter().enumerate() {
+        write(out, place * 5, &[one.index as f64, one.tokens, one.limit, one.waiting as f64, one.blocked_ms]);
+    }
+    Ok(call.uint(found.len() as u32))
 }
