@@ -12,6 +12,7 @@ export * from './src/js/lib/provider-quality-learner.cjs';
 export * from './src/js/lib/resilience/AutoScalingDecisionEngine.cjs';
 export * from './src/js/lib/resilience/ReadinessProbe.cjs';
 export * from './src/js/balance/shutdown.cjs';
+export * from './src/js/dashboard/index.cjs';
 export * from './src/js/resilience/policy.cjs';
 export * from './src/js/lib/resilience/LoadBalancer.cjs';
 export * from './src/js/lib/resilience/MemoryCacheLayer.cjs';

@@ -1,4 +1,4 @@
-// Limiter and tracer, switched off: everything is let through and nothing is recorded.
+// The same, switched off: everything is let through and nothing is recorded.
 
 export const createLimiter = () => ({
   acquire: async () => ({ acquired: true, waitTime: 0 }),
@@ -17,3 +17,9 @@ export const createTracer = () => ({
   getMetrics: () => ({}),
   shutdown() {},
 });
+
+export const createBreaker = () => ({ execute: (work) => work() });
+
+export const createHealth = () => ({ registerService() {}, destroy() {} });
+
+export const createDashboard = () => undefined;

@@ -3,4 +3,4 @@
 const variant = process.env.TOOLOO_MODULES === 'off' ? 'plain' : 'native';
 
 export const { openLedger } = await import(`./budget/data-${variant}.mjs`);
-export const { createLimiter, createTracer } = await import(`./guards-${variant}.mjs`);
+export const { createBreaker, createDashboard, createHealth, createLimiter, createTracer } = await import(`./guards-${variant}.mjs`);

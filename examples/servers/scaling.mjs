@@ -2,7 +2,7 @@
 import http from 'node:http';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { HorizontalScalingManager, IntelligentRouter } from 'tooloo-native';
+import { dashboard, HorizontalScalingManager, IntelligentRouter } from 'tooloo-native';
 import { table } from './report.mjs';
 
 const BUDGET = fileURLToPath(new URL('budget/server.mjs', import.meta.url));
@@ -21,13 +21,16 @@ export async function scalingAct({ fleet, env, rate, seconds, atEnd, say }) {
   manager.registerService('budget', 4000);
   const served = new Map();
   const handler = router.proxy('budget');
-  const front = http.createServer(handler).listen(0, '127.0.0.1');
+  const page = dashboard({ title: 'scaling', path: '/dashboard', router, instances: manager });
+  const front = http.createServer((request, response) => page(request, response, () => handler(request, response)));
+  front.listen(0, '127.0.0.1');
   atEnd(() => {
     handler.close();
     front.close();
     front.closeAllConnections();
   });
   await once(front, 'listening');
+  say(`dashboard http://127.0.0.1:${front.address().port}/dashboard/, while it lasts`);
 
   await manager.scaleUp('budget');
   const web = await fleet.start('web', 'web/server.mjs', {

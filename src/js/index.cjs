@@ -25,6 +25,7 @@ lazy('cacheManager', () => require('./lib/cache-manager.cjs'));
 lazy('ProviderQualityLearner', () => require('./lib/provider-quality-learner.cjs'));
 lazy('AutoScalingDecisionEngine', () => require('./lib/resilience/AutoScalingDecisionEngine.cjs'));
 lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
+lazy('dashboard', () => require('./dashboard/index.cjs'));
 lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));
 for (const name of ['Bulkhead', 'RetryBudget', 'hedge', 'policy']) lazy(name, () => require('./resilience/policy.cjs'));
 lazy('LoadBalancer', () => require('./lib/resilience/LoadBalancer.cjs'));

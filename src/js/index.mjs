@@ -1,4 +1,5 @@
 import shutdown from './balance/shutdown.cjs';
+import page from './dashboard/index.cjs';
 import policies from './resilience/policy.cjs';
 
 export { PersistentCache } from './lib/persistent-cache.mjs';
@@ -23,5 +24,6 @@ export { HorizontalScalingManager } from './lib/resilience/HorizontalScalingMana
 export { LoadBalancer } from './lib/resilience/LoadBalancer.mjs';
 export { ReadinessProbe } from './lib/resilience/ReadinessProbe.mjs';
 
+export const { dashboard } = page;
 export const { gracefulShutdown } = shutdown;
 export const { Bulkhead, hedge, policy, RetryBudget } = policies;

@@ -14,13 +14,16 @@ const whole = (value, most) => {
   return number;
 };
 
-export function createBudget({ ledger, limiter, tracer, meter }) {
+export function createBudget({ ledger, limiter, tracer, meter, dashboard }) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.get('/stats', (req, res) => {
     res.json({ ...ledger.stats(), limiter: limiter.getStats(), tracer: tracer.getMetrics() });
   });
+  app.get('/health', (req, res) => res.send('ok'));
+  // Before the tracer, which need not see who is watching.
+  if (dashboard !== undefined) app.use('/dashboard', dashboard);
   app.use(tracer.middleware());
   app.use(express.json());
 

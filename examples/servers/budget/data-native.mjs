@@ -45,6 +45,8 @@ export async function openLedger({ connectionString, schema, ledgerEnd, cacheDir
       pool: pool.getStats(),
       optimizer: { ...optimizer.getStats(), batches: optimizer.batches, advice },
     }),
+    // For the dashboard.
+    modules: { cache, pool, optimizer },
     async close() {
       await optimizer.close();
       await pool.drain();

@@ -3,11 +3,15 @@ import express from 'express';
 import { request } from '../http.mjs';
 import { inSpan } from '../spans.mjs';
 
-export function createWeb({ budgetUrl, limiter, tracer, meter }) {
+/** After so long the budget service counts as silent. */
+const ANSWER_MS = 15_000;
+
+export function createWeb({ budgetUrl, breaker, limiter, tracer, meter, dashboard }) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.get('/stats', (req, res) => res.json({ limiter: limiter.getStats(), tracer: tracer.getMetrics() }));
+  if (dashboard !== undefined) app.use('/dashboard', dashboard);
   app.use('/api', tracer.middleware());
 
   // A client above its rate waits for its turn; one that would wait too long is told when to come back.
@@ -26,14 +30,14 @@ export function createWeb({ budgetUrl, limiter, tracer, meter }) {
     try {
       const answer = await meter.time(() =>
         inSpan(tracer, req.trace, `budget ${req.path.split('/')[1]}`, (span) =>
-          request(budgetUrl, req.url, {
+          breaker.execute(() => request(budgetUrl, req.url, {
             method: req.method,
             headers: {
               'x-client-id': req.headers['x-client-id'] ?? req.ip,
               traceparent: tracer.traceparent(req.trace.traceId, span),
             },
             body: req.method === 'POST' ? req.body : undefined,
-          }),
+          }), { name: 'budget', timeout: ANSWER_MS }),
         ),
       );
       res.status(answer.status).type('json').send(answer.text);

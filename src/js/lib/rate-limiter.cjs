@@ -296,11 +296,11 @@ class RateLimiter {
     return middleware(this, options);
   }
 
-  getStats() {
+  getStats({ buckets: each = true } = {}) {
     const { totalRequests, allowedRequests, deniedRequests, queuedRequests } = this.stats;
     const { clients, waiters } = this[STATE];
     const buckets = {};
-    for (const slot of clients.slots()) {
+    for (const slot of each ? clients.slots() : []) {
       settle(this[STATE], slot, false);
       const chunk = clients.chunk(slot);
       const place = clients.place(slot);

@@ -281,7 +281,8 @@ declare class RateLimiter {
   middleware<Request = IncomingMessage>(
     options?: RateLimiter.MiddlewareOptions<Request>,
   ): RateLimiter.Middleware<Request>;
-  getStats(): RateLimiter.RateLimiterStats;
+  /** Without `buckets` no object is made for each client. @default { buckets: true } */
+  getStats(options?: { buckets?: boolean }): RateLimiter.RateLimiterStats;
   /**
    * The clients with the longest lines, and then those that have the least of their limit left; not those with full
    * buckets. One pass over the buckets, without the object for each client that `getStats()` makes.
