@@ -35,6 +35,16 @@ async function ledgerOn(url) {
   await client.end();
 }
 
+/** A limiter that the crawler runs into; a refusal is an answer of 429. */
+function limiterOf() {
+  const limiter = new RateLimiter({ rateLimit: 20, refillRate: 6, refillInterval: 250, maxWaitTime: 100 });
+  const acquire = limiter.acquire.bind(limiter);
+  limiter.acquire = (...args) => acquire(...args).catch((error) => {
+    throw Object.assign(error, { status: 429 });
+  });
+  return limiter;
+}
+
 /** Breakers in each of the three states. */
 async function breakersOf() {
   const breakers = new Map(['mail', 'payments', 'search'].map((name) => [name, new CircuitBreaker(name, { resetTimeout: 600_000 })]));
@@ -60,7 +70,7 @@ export async function startDemo(options = {}) {
     ends.push(() => ledger.close());
     ledger.modules.optimizer.slowQueryThreshold = 3;
 
-    const limiter = new RateLimiter({ rateLimit: 60, refillRate: 20, refillInterval: 250, maxWaitTime: 200 });
+    const limiter = limiterOf();
     const tracer = new DistributedTracer({ serviceName: 'budget', samplingRate: 1 });
     ends.push(() => limiter.shutdown(), () => tracer.shutdown());
     const breakers = await breakersOf();
@@ -101,7 +111,7 @@ export async function startDemo(options = {}) {
       await response.arrayBuffer();
       return response.status;
     };
-    const load = startLoad({ ask, balancer, worker: `http://127.0.0.1:${frontPort}/` });
+    const load = startLoad({ ask, tracer, balancer, worker: `http://127.0.0.1:${frontPort}/` });
     ends.push(() => load.stop());
     await ask('/prices/3', { client: HOSTILE });
     limiter.block(HOSTILE, 3_600_000);
@@ -113,8 +123,29 @@ export async function startDemo(options = {}) {
   }
 }
 
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** A piece of work with spans in spans, tags and logs; every other one fails. */
+function nightlyJob(tracer, number) {
+  const failed = number % 2 === 0;
+  const job = async () => {
+    const { traceId } = tracer.active();
+    tracer.addTag(traceId, 'job', 'invoices');
+    tracer.addTag(traceId, 'markup', HOSTILE);
+    tracer.addLog(traceId, `batch ${number} begins`);
+    await tracer.run('invoices.collect', () => tracer.run('ledger.read', () => pause(4)));
+    await tracer.run('invoices.send', () => tracer.run('mail.deliver', async () => {
+      await pause(8);
+      if (!failed) return;
+      tracer.addLog(traceId, 'the mail server said 451', 'error');
+      throw new Error('451 try again later');
+    }));
+  };
+  return tracer.run('nightly invoices', job).catch(() => {});
+}
+
 /** The demo's load, and wrong requests among it, until it is stopped. */
-function startLoad({ ask, balancer, worker }) {
+function startLoad({ ask, tracer, balancer, worker }) {
   const requests = plan({ rate: 120, crawler: true });
   const underWay = new Set();
   let sent = 0;
@@ -125,6 +156,7 @@ function startLoad({ ask, balancer, worker }) {
     const wrong = sent % 60 === 0;
     const one = Promise.allSettled([
       ask(wrong ? '/prices/99' : at, { client, method: wrong ? 'GET' : method, body: wrong ? undefined : body }),
+      sent % 80 === 0 ? nightlyJob(tracer, sent / 80) : undefined,
       sent % 4 === 0 ? fetch(worker).then((response) => response.text()) : undefined,
     ]).finally(() => underWay.delete(one));
     underWay.add(one);

@@ -187,3 +187,17 @@ route.done(undefined, 5);
 router.proxy('api', { key: (request) => request.url }).close();
 // @ts-expect-error a number of milliseconds
 new IntelligentRouter({ slowStartMs: 'soon' });
+
+// Dashboard
+import { dashboard, type DashboardHandler } from 'tooloo-native';
+
+const page: DashboardHandler = dashboard({
+  limiter: { api: new RateLimiter() }, breakers: new Map([['mail', new CircuitBreaker('mail')]]), tracer: [new DistributedTracer()],
+  router, health: readiness, token: 'sixteen-characters', intervalMs: 500,
+});
+createServer(page);
+page.close();
+// @ts-expect-error a limiter has no operations
+dashboard({ tracer: new RateLimiter() });
+// @ts-expect-error there is no such panel
+dashboard({ caches: [] });

@@ -68,12 +68,12 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// The share of the limit that is used, 0 to 1.
+    /// The share of the limit that is not to be had, 0 to 1.
     fn used(&self) -> f64 {
-        if self.limit > 0.0 { 1.0 - self.tokens / self.limit } else { 1.0 }
+        if self.limit > 0.0 && self.blocked_ms == 0.0 { 1.0 - self.tokens / self.limit } else { 1.0 }
     }
 
-    /// Whether this client comes before another one: the longer line first, then the emptier bucket.
+    /// Whether this client comes before another one: the longer line first, then the emptier bucket, or one that is blocked.
     fn before(&self, other: &Self) -> bool {
         self.waiting > other.waiting || (self.waiting == other.waiting && self.used() > other.used())
     }
@@ -153,8 +153,8 @@ mod tests {
         let indexes = |most: usize, now: f64| -> Vec<usize> {
             busiest(&chunk, 0, 99, most, &ticks, now).iter().map(|busy| busy.index).collect()
         };
-        // Full ones and vacant slots are left out; a blocked one is not, though its bucket is full.
-        assert_eq!(indexes(99, 2000.0), [3, 2, 1, 5, 4]);
+        // Full ones and vacant slots are left out; a blocked one has nothing, though its bucket is full.
+        assert_eq!(indexes(99, 2000.0), [3, 2, 4, 1, 5]);
         assert_eq!(indexes(2, 2000.0), [3, 2]);
         assert_eq!(indexes(0, 2000.0), [0usize; 0]);
         let busy = busiest(&chunk, 1, 1, 9, &ticks, 3000.0);

@@ -25,7 +25,8 @@ class Snapshots {
   #panels;
   #title;
   #process = new ProcessReader();
-  #readers = new WeakMap();
+  /** Panel → module → its reader, which knows what it read before. */
+  #readers = Object.fromEntries(Object.keys(READERS).map((panel) => [panel, new WeakMap()]));
   #lastMs = 0;
 
   constructor({ panels, title }) {
@@ -63,8 +64,9 @@ class Snapshots {
   }
 
   #reader(panel, module) {
-    let reader = this.#readers.get(module);
-    if (reader === undefined) this.#readers.set(module, (reader = new READERS[panel](module)));
+    const readers = this.#readers[panel];
+    let reader = readers.get(module);
+    if (reader === undefined) readers.set(module, (reader = new READERS[panel](module)));
     return reader;
   }
 

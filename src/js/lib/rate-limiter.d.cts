@@ -284,8 +284,9 @@ declare class RateLimiter {
   /** Without `buckets` no object is made for each client. @default { buckets: true } */
   getStats(options?: { buckets?: boolean }): RateLimiter.RateLimiterStats;
   /**
-   * The clients with the longest lines, and then those that have the least of their limit left; not those with full
-   * buckets. One pass over the buckets, without the object for each client that `getStats()` makes.
+   * The clients with the longest lines, and then those that have the least of their limit left, or are blocked; not those with full
+   * buckets. Without the object for each client that `getStats()` makes, and of more than 32,768 clients so many at a
+   * call, in turn, beside those it found before.
    * @default 10
    */
   getBusiest(limit?: number): RateLimiter.BusyClient[];

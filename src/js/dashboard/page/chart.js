@@ -4,10 +4,15 @@
 import { element, say } from './dom.js';
 
 const HEIGHT = 150;
-/** Seconds from edge to edge. */
-const SPAN = 180;
+/** Seconds from edge to edge: as many as there are, between these. */
+const [LEAST, MOST] = [30, 180];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** The times at an axis; one that would stick out at the end is left out. */
+function timesOf(plot, splits) {
+  return splits.map((at) => (plot.valToPos(at, 'x') > plot.over.clientWidth - 22 ? '' : new Date(at * 1000).toLocaleTimeString('en-GB')));
+}
+
 const charts = new Set();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   for (const chart of charts) chart.redraw();
@@ -50,7 +55,7 @@ export class Chart {
         y: { range: (_plot, _least, highest) => [0, most ?? Math.max(highest * 1.15, 1)] },
       },
       axes: [
-        { ...axis, space: 70, size: 24, values: (_plot, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
+        { ...axis, space: 70, size: 24, values: timesOf },
         { ...axis, space: 32, size: 52, values: (_plot, splits) => splits.map((value) => this.#format(value)) },
       ],
       series: [{}, ...this.#lines.map((line) => ({
@@ -77,7 +82,8 @@ export class Chart {
 
   #range() {
     const last = this.#data[0].at(-1) ?? Date.now() / 1000;
-    return [last - SPAN, last];
+    const seen = last - (this.#data[0][0] ?? last);
+    return [last - Math.min(Math.max(seen, LEAST), MOST), last];
   }
 
   redraw() {

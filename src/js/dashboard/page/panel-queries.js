@@ -55,7 +55,7 @@ export function queries() {
     ],
   });
   return {
-    node: element('div', {}, totals.node, element('div', { className: 'pair uneven' }, top.node, element('div', {}, flow.node, slow.node))),
+    node: element('div', {}, totals.node, element('div', { className: 'pair uneven' }, element('div', {}, flow.node, top.node), slow.node)),
     update(data, { series, prefix }) {
       totals.set({
         queries: `${count(data.queries)} · ${rate(data.queriesPerSecond)}`,

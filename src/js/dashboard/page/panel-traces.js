@@ -21,6 +21,17 @@ function opener(tracer) {
   };
 }
 
+/** The duration as a bar beside those of the other traces. */
+function barCell(longest) {
+  const fill = element('span', { className: 'fill' });
+  return {
+    node: element('span', { className: 'track', 'aria-hidden': 'true' }, fill),
+    set({ durationMs }) {
+      fill.style.setProperty('--share', String(longest() > 0 ? (durationMs ?? 0) / longest() : 0));
+    },
+  };
+}
+
 function statusCell() {
   const { node, set } = badge();
   return {
@@ -32,19 +43,25 @@ function statusCell() {
 export function traces(tracer) {
   let list = 'latest';
   let shown = [];
+  let longest = 0;
   const table = new Table({
     caption: 'Recent traces',
     nothing: 'There is none.',
     key: ({ id }) => id,
     columns: [
       { title: 'Trace', cell: () => opener(tracer), wide: true },
+      { title: '', cell: () => barCell(() => longest), bar: true, minor: true },
       { title: 'Started', text: ({ startTime }) => clock(startTime), number: true },
       { title: 'Duration', text: ({ durationMs }) => duration(durationMs), number: true },
       { title: 'Spans', text: ({ spanCount }) => count(spanCount), number: true, minor: true },
       { title: 'Status', cell: statusCell },
     ],
   });
-  const draw = () => table.update(shown.filter(({ lists }) => lists.includes(list)).sort(ORDER[list] ?? (() => 0)));
+  const draw = () => {
+    const chosen = shown.filter(({ lists }) => lists.includes(list)).sort(ORDER[list] ?? (() => 0));
+    longest = Math.max(...chosen.map(({ durationMs }) => durationMs ?? 0));
+    table.update(chosen);
+  };
 
   const name = uniqueId('list');
   const choices = Object.entries(LISTS).map(([value, title]) => {

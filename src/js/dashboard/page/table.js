@@ -17,10 +17,11 @@ export class Table {
   #key;
   #body = element('tbody');
   #rows = new Map();
+  #head;
   #nothing;
 
   /**
-   * `columns`: `[{ title, text(row), cell(), number, minor, wide }]`; `cell()` makes `{ node, set(row) }` for what is more
+   * `columns`: `[{ title, text(row), cell(), number, minor, wide, bar }]`; `cell()` makes `{ node, set(row) }` for what is more
    * than a text. `key(row)` names a row.
    */
   constructor({ caption, columns, key, nothing, quiet = false }) {
@@ -28,16 +29,17 @@ export class Table {
     this.#key = key;
     const id = uniqueId('table');
     const head = columns.map(({ title, number, minor }) =>
-      element('th', { scope: 'col', className: `${number ? 'number' : ''} ${minor ? 'minor' : ''}` }, title));
+      element(title === '' ? 'td' : 'th', { scope: title === '' ? undefined : 'col', className: [number && 'number', minor && 'minor'].filter(Boolean).join(' ') }, title));
     this.table = element('table', {},
       element('caption', { id, className: quiet ? 'hidden' : '' }, caption),
-      element('thead', {}, element('tr', {}, head)), this.#body);
+      (this.#head = element('thead', {}, element('tr', {}, head))), this.#body);
     this.#nothing = element('p', { className: 'nothing muted' }, nothing);
     this.node = element('div', { className: 'table' }, scrollable(this.table, id), this.#nothing);
   }
 
   update(rows) {
     this.#nothing.hidden = rows.length > 0;
+    this.#head.hidden = rows.length === 0;
     const wanted = new Set();
     rows.forEach((row, index) => {
       const key = this.#key(row);
@@ -56,9 +58,9 @@ export class Table {
 
   #make() {
     const node = element('tr');
-    const cells = this.#columns.map(({ text, cell, number, minor, wide }, index) => {
+    const cells = this.#columns.map(({ text, cell, number, minor, wide, bar }, index) => {
       const holder = element(index === 0 ? 'th' : 'td', {
-        className: [number && 'number', minor && 'minor', wide && 'wide'].filter(Boolean).join(' '),
+        className: [number && 'number', minor && 'minor', wide && 'wide', bar && 'bar-cell'].filter(Boolean).join(' '),
       });
       if (index === 0) holder.scope = 'row';
       node.append(holder);

@@ -84,7 +84,7 @@ export function waterfall(trace) {
     mark.style.setProperty('--from', String(index / MARKS));
     return mark;
   });
-  const rows = ordered(trace).map((each) => row(each, start, total, each.span === trace.root ? trace.name || 'trace' : each.span.name));
+  const rows = ordered(trace).map((each) => row(each, start, total, each.span === trace.root ? trace.root.name || 'trace' : each.span.name));
   const node = element('div', { className: 'waterfall' },
     element('div', { className: 'ruler', 'aria-hidden': 'true' }, marks),
     element('ol', { className: 'spans', 'aria-label': 'Spans' }, rows));

@@ -5,7 +5,7 @@ const { native } = require('../../addon.cjs');
 const { Rates } = require('./rate.cjs');
 
 const TOP = 10;
-const SLOW = 10;
+const SLOW = 8;
 const LONGEST_TEXT = 2000;
 const MOST_REMEMBERED = 500;
 

@@ -2,7 +2,7 @@
 // Which of the retained traces a person wants to see: the latest, the slowest and the failed among the newest.
 
 const LOOKED_AT = 1000;
-const SHOWN = 20;
+const SHOWN = 15;
 const LONGEST_TEXT = 160;
 const IN_PROGRESS = 'in-progress';
 
