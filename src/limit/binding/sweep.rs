@@ -7,10 +7,7 @@ use crate::limit::sweep::{Idle, busiest, fullest, idle_slots};
 use std::cell::Cell;
 
 pub(super) fn register(exports: Exports<'_>) {
-    exports
-        .function("limitIdle", idle)
-        .function("limitFullest", fullest_slot)
-        .function("limitBusiest", busiest_slots);
+    exports.function("limitIdle", idle).function("limitFullest", fullest_slot).function("limitBusiest", busiest_slots);
 }
 
 /// Arguments `(handle, chunk, from, count, now, idleMs, onlyUnchanged, limit, rate)`.
