@@ -1,9 +1,14 @@
 // Context within a process and across services: headers, runs, outgoing requests and queries.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
+import { MultiLayerCacheManager } from '../src/js/lib/resilience/MultiLayerCacheManager.mjs';
+import { PersistentCache } from '../src/js/lib/persistent-cache.mjs';
 import { DistributedTracer } from '../src/js/lib/distributed-tracer.mjs';
 import { sleep, survives } from './support/resilience.mjs';
 
@@ -91,7 +96,7 @@ test('fetch within a run is a span, and the other service goes on with it', asyn
   const handle = other.middleware({ context: true });
   const base = await listen((request, response) => handle(request, response, async () => {
     await sleep(1);
-    response.statusCode = request.url === '/bad' ? 503 : 200;
+    response.statusCode = request.url.startsWith('/bad') ? 503 : 200;
     response.end(JSON.stringify(other.active()));
   }));
   const closed = http.createServer().listen(0, '127.0.0.1');
@@ -102,7 +107,7 @@ test('fetch within a run is a span, and the other service goes on with it', asyn
   await (await fetch(base)).text();
   const { here, there } = await tracer.run('ask', async () => {
     const answer = await (await fetch(base)).json();
-    await (await fetch(`${base}/bad`)).text();
+    await (await fetch(`${base}/bad?token=secret`)).text();
     await fetch(dead).catch(() => {});
     return { here: tracer.active(), there: answer };
   });
@@ -114,6 +119,8 @@ test('fetch within a run is a span, and the other service goes on with it', asyn
   assert.deepEqual(spans.map(({ operationName, status, metadata }) => [operationName, status, metadata['http.response.status_code']]), [
     ['GET', 'success', 200], ['GET', 'error', 503], ['GET', 'error', undefined],
   ]);
+  const { port } = new URL(base);
+  assert.deepEqual([spans[1].metadata['url.full'], spans[1].metadata['server.address'], spans[1].metadata['server.port']], [`${base}/bad`, '127.0.0.1', Number(port)]);
   // The later of its two requests: a service has one record of a trace.
   assert.equal(other.getTrace(there.traceId).parentSpanId, spans[1].spanId);
 });
@@ -133,9 +140,40 @@ test('the pool\'s queries are spans, with neither text nor parameters', async ()
   await pool.query('SELECT 2');
   const { spans } = tracer.getTrace(traceId);
   assert.deepEqual(spans.map(({ operationName, status }) => [operationName, status]), [['SELECT', 'success'], ['BAD', 'error'], ['BATCH', 'success']]);
-  assert.deepEqual(spans[1].metadata, { 'db.system.name': 'postgresql', 'db.operation.name': 'BAD', error: '42601' });
+  assert.deepEqual(spans[1].metadata, { 'db.system.name': 'postgresql', 'db.operation.name': 'BAD', error: '42601', 'db.response.status_code': '42601' });
   assert.ok(!JSON.stringify(spans).includes('secret'));
   await pool.drain();
+});
+
+test('the caches\' reads are spans without their keys, and what a loader asks is a span of its read', async () => {
+  const tracer = made();
+  const cacheDir = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-traced-'));
+  const [cache, layers] = [new PersistentCache({ cacheDir }), new MultiLayerCacheManager({ enableDisk: false })];
+  const connection = { query: async () => [1] };
+  const pool = new ConnectionPool({ factory: { create: async () => connection }, minConnections: 0 });
+  const stop = tracer.instrument();
+  const { traceId, spanId } = await tracer.run('work', async () => {
+    assert.equal(await cache.get('secret'), null);
+    assert.equal(await cache.getOrSet('secret', async () => (await pool.query('SELECT 1'))[0]), 1);
+    assert.equal(await cache.get('secret'), 1);
+    assert.equal(await layers.getOrSet('secret', () => 2), 2);
+    assert.equal(await layers.get('secret'), 2);
+    await assert.rejects(cache.getOrSet('fails', async () => { throw new RangeError('secret'); }), RangeError);
+    return tracer.active();
+  });
+  stop();
+  await cache.get('secret');
+  const { spans } = tracer.getTrace(traceId);
+  assert.deepEqual(spans.map(({ operationName, status, metadata }) => [operationName, status, metadata['cache.hit'] ?? metadata['cache.loaded']]), [
+    ['cache.get', 'success', false], ['cache.getOrSet', 'success', true], ['SELECT', 'success', undefined], ['cache.get', 'success', true],
+    ['cache.getOrSet', 'success', true], ['cache.get', 'success', false], ['cache.get', 'success', true], ['cache.getOrSet', 'error', true],
+  ]);
+  // The layers look for a value before they load it.
+  assert.equal(spans[5].parentSpanId, spans[4].spanId);
+  assert.deepEqual([spans[0].parentSpanId, spans[2].parentSpanId, spans[7].metadata.error], [spanId, spans[1].spanId, 'RangeError']);
+  assert.ok(!JSON.stringify(spans).includes('secret'));
+  await Promise.all([cache.close(), pool.drain()]);
+  fs.rmSync(cacheDir, { recursive: true, force: true });
 });
 
 test('what came to the middleware with its trace travels on', async () => {

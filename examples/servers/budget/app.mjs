@@ -14,7 +14,7 @@ const whole = (value, most) => {
   return number;
 };
 
-export function createBudget({ ledger, limiter, tracer, meter, dashboard }) {
+export function createBudget({ ledger, limiter, tracer, meter, dashboard, context = false }) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -24,7 +24,7 @@ export function createBudget({ ledger, limiter, tracer, meter, dashboard }) {
   app.get('/health', (req, res) => res.send('ok'));
   // Before the tracer, which need not see who is watching.
   if (dashboard !== undefined) app.use('/dashboard', dashboard);
-  app.use(tracer.middleware());
+  app.use(tracer.middleware({ context }));
   app.use(express.json());
 
   /** A route whose handler gets `ask(question, …)`: a timed question to the ledger, as a span of the request. */

@@ -3,6 +3,7 @@ import { LEDGER_END } from '../ledger.mjs';
 import { Meter } from '../meter.mjs';
 import { createDashboard, createLimiter, createTracer, openLedger } from '../modules.mjs';
 import { serve } from '../service.mjs';
+import { detailed } from '../spans.mjs';
 import { createBudget } from './app.mjs';
 
 const ledger = await openLedger({
@@ -18,7 +19,7 @@ const dashboard = createDashboard({ title: 'budget', ...ledger.modules, limiter,
 
 await serve({
   name: 'budget',
-  app: createBudget({ ledger, limiter, tracer, meter, dashboard }),
+  app: createBudget({ ledger, limiter, tracer, meter, dashboard, context: detailed(tracer) }),
   port: Number(process.env.PORT ?? 0),
   report: () => ({ ...meter.report(), ...ledger.stats(), limiter: limiter.getStats(), tracer: tracer.getMetrics() }),
   async close() {

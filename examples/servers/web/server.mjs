@@ -3,6 +3,7 @@ import { closeConnections } from '../http.mjs';
 import { Meter } from '../meter.mjs';
 import { createBreaker, createDashboard, createHealth, createLimiter, createTracer } from '../modules.mjs';
 import { serve } from '../service.mjs';
+import { detailed } from '../spans.mjs';
 import { createWeb } from './app.mjs';
 
 const limiter = createLimiter({ rateLimit: 60, refillRate: 20, refillInterval: 250, maxWaitTime: 500 });
@@ -16,7 +17,7 @@ const dashboard = createDashboard({ title: 'web', limiter, tracer, breakers: [br
 
 await serve({
   name: 'web',
-  app: createWeb({ budgetUrl: process.env.BUDGET_URL, breaker, limiter, tracer, meter, dashboard }),
+  app: createWeb({ budgetUrl: process.env.BUDGET_URL, breaker, limiter, tracer, meter, dashboard, context: detailed(tracer) }),
   port: Number(process.env.PORT ?? 0),
   report: () => ({ ...meter.report(), limiter: limiter.getStats(), tracer: tracer.getMetrics() }),
   async close() {

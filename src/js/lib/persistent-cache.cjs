@@ -7,6 +7,7 @@ const { encryptionOf } = require('../cache/encryption.cjs');
 const { isStorable } = require('../cache/memory.cjs');
 const { Tiers, makeItem } = require('../cache/tiers.cjs');
 const { cleanFiles } = require('../cache/hooked.cjs');
+const { observeReads } = require('../trace/observed.cjs');
 
 const TIERS = Symbol('tiers');
 /** The memory of the tiers, one step nearer for hits. */
@@ -360,6 +361,8 @@ function load(cache, key, loader, ttl, graceMs) {
   loads.set(key, own);
   return own.promise;
 }
+
+observeReads(PersistentCache);
 
 exports.PersistentCache = PersistentCache;
 exports.default = PersistentCache;

@@ -1,23 +1,10 @@
 'use strict';
-// Tells of queries on the diagnostics channel `tooloo-native:query`: `{ text, ends }`, where listeners leave what is called at
-// the end, with the error if there was one. The text may hold literals; listeners must not pass it on.
+// Tells of queries on the diagnostics channel `tooloo-native:query`: `{ text }`, see ../trace/observed.cjs. The text may hold
+// literals; listeners must not pass it on.
 
 const { channel } = require('node:diagnostics_channel');
+const { observed } = require('../trace/observed.cjs');
 
 const queries = channel('tooloo-native:query');
 
-async function observed(text, run) {
-  const event = { text, ends: [] };
-  queries.publish(event);
-  let failure;
-  try {
-    return await run();
-  } catch (error) {
-    failure = error ?? new Error('failed');
-    throw error;
-  } finally {
-    for (const end of event.ends) end(failure);
-  }
-}
-
-module.exports = { observed, queries };
+module.exports = { observed: (text, run) => observed(queries, { text }, run), queries };

@@ -15,6 +15,7 @@ const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 const { DiskCacheLayer } = require('./DiskCacheLayer.cjs');
 const { MemoryCacheLayer } = require('./MemoryCacheLayer.cjs');
+const { observeReads } = require('../../trace/observed.cjs');
 
 const MEMORY_SIZE = 500;
 const MEMORY_TTL = 5000;
@@ -296,6 +297,8 @@ async function writeRemote(remote, key, value, lives, more, isWanted) {
 }
 
 const warn = (error) => process.emitWarning(`a listener for invalidations threw (${error?.name ?? typeof error})`);
+
+observeReads(MultiLayerCacheManager);
 
 exports.MultiLayerCacheManager = MultiLayerCacheManager;
 exports.default = MultiLayerCacheManager;
