@@ -148,7 +148,7 @@ test('the pool\'s queries are spans, with neither text nor parameters', async ()
 test('the caches\' reads are spans without their keys, and what a loader asks is a span of its read', async () => {
   const tracer = made();
   const cacheDir = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-traced-'));
-  const [cache, layers] = [new PersistentCache({ cacheDir }), new MultiLayerCacheManager({ enableDisk: false })];
+  const [cache, layers] = [new PersistentCache({ cacheDir }), new MultiLayerCacheManager({ disk: false })];
   const connection = { query: async () => [1] };
   const pool = new ConnectionPool({ factory: { create: async () => connection }, minConnections: 0 });
   const stop = tracer.instrument();
