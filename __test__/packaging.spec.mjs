@@ -88,6 +88,28 @@ test('npm install <tarball> gives an app that works at once, with no install scr
   assert.equal(doctor.code, 0, doctor.err);
 });
 
+test('the dashboard of an installed package has its page, its scripts and its charts', (t) => {
+  const folder = consumer(t);
+  write(folder, {
+    'main.mjs': `
+      import http from 'node:http';
+      import { dashboard, RateLimiter } from 'tooloo-native';
+      const server = http.createServer(dashboard({ limiter: new RateLimiter() })).listen(0, '127.0.0.1', async () => {
+        const ask = async (name) => (await fetch('http://127.0.0.1:' + server.address().port + '/' + name)).text();
+        const page = await ask('');
+        const files = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, name]) => name);
+        const sizes = await Promise.all(files.map(async (name) => [name, (await ask(name)).length > 200]));
+        console.log(JSON.stringify({ sizes, charts: (await ask('uplot.js')).includes('uPlot') }));
+        server.close();
+        server.closeIdleConnections();
+      });`,
+  });
+  const { code, out, err } = run(process.execPath, ['main.mjs'], folder);
+  assert.equal(code, 0, err);
+  const { sizes, charts } = JSON.parse(out);
+  assert.ok(charts && sizes.length >= 5 && sizes.every(([, there]) => there), out);
+});
+
 test('npm install with install scripts allowed does nothing more where there is a binary', (t) => {
   const folder = temporaryFolder(t);
   write(folder, { 'package.json': '{"name":"consumer"}' });
