@@ -19,7 +19,7 @@ export async function run(table) {
   await table.compare({
     title: 'routeRequest, 1,000 targets', goal: 20, baseline: routing(new BaselineRouter(), 1000, 2000), ours: routing(new IntelligentRouter(), 1000, 100_000),
   });
-  for (const algorithm of ['weighted-round-robin', 'least-connections', 'p2c-ewma']) {
+  for (const algorithm of ['weighted-round-robin', 'least-connections', 'p2c-ewma', 'smooth-weighted-round-robin']) {
     await table.compare({
       title: `routeRequest ${algorithm}, 100,000 targets against 1,000`,
       // Ten or a hundred times as much memory is touched; looking at each would be 100 times slower.

@@ -1,12 +1,13 @@
 //! The targets of one service, or of one zone of it, in the order of insertion, and the ways to choose among those that
-//! are available. With any number of targets a choice costs about the same, but for `smooth-weighted-round-robin`,
-//! which looks at each.
+//! are available. With any number of targets a choice costs about the same.
 
 use super::ring::Ring;
 use super::select::Load;
+use super::smooth::Smooth;
 use super::tournament::Tournament;
 use super::weights::Weights;
 use crate::random::Random;
+use std::collections::HashMap;
 
 /// A way to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,9 @@ pub struct Group {
     weights: Weights,
     keyed: Option<(Method, Tournament<f64>)>,
     ring: Option<Ring>,
+    smooth: Option<Smooth>,
+    /// Slot → what it had in the turns by weight before members came or went.
+    had: HashMap<u32, f64>,
     turn: f64,
     active: u64,
     stale: bool,
@@ -113,6 +117,10 @@ impl Group {
     /// Forgets a candidate.
     pub fn remove(&mut self, slot: u32) {
         self.members.retain(|member| *member != slot);
+        self.had.remove(&slot);
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            *place = NOWHERE;
+        }
         self.stale = true;
     }
 
@@ -122,6 +130,10 @@ impl Group {
             return;
         }
         let of = |slot: &u32| &candidates[*slot as usize];
+        if let Some(smooth) = self.smooth.take() {
+            let places = (0..).zip(&self.places).filter(|(_, place)| **place != NOWHERE);
+            self.had = places.map(|(slot, place)| (slot, smooth.current(*place as usize))).collect();
+        }
         self.places = vec![NOWHERE; candidates.len()];
         self.open.clear();
         self.spots = vec![NOWHERE; self.members.len()];
@@ -159,6 +171,9 @@ impl Group {
             self.spots[place] = NOWHERE;
         }
         self.weights.set(place, if candidate.available { candidate.load.weight } else { 0.0 });
+        if let Some(smooth) = &mut self.smooth {
+            smooth.set(place, candidate.available.then_some(candidate.load.weight));
+        }
         self.loaded(slot, candidate, 0);
     }
 
@@ -177,13 +192,7 @@ impl Group {
     }
 
     /// The slot of the one to ask.
-    pub fn pick(
-        &mut self,
-        method: Method,
-        candidates: &mut [Candidate],
-        random: &mut Random,
-        by: &Keyed,
-    ) -> Option<u32> {
+    pub fn pick(&mut self, method: Method, candidates: &[Candidate], random: &mut Random, by: &Keyed) -> Option<u32> {
         if self.open.is_empty() {
             return None;
         }
@@ -196,7 +205,7 @@ impl Group {
                 let cost = |slot: u32| candidates[slot as usize].load.cost();
                 return Some(if cost(other) < cost(one) { other } else { one });
             }
-            Method::SmoothWeighted => return self.smooth(candidates),
+            Method::SmoothWeighted => self.smooth(candidates)?,
             Method::ConsistentHash => match by.key {
                 Some(key) => self.at_home(key, by.bound, candidates)?,
                 // Without a key there is no home.
@@ -221,18 +230,12 @@ impl Group {
         self.keyed.as_ref().and_then(|(_, tree)| tree.best())
     }
 
-    fn smooth(&self, candidates: &mut [Candidate]) -> Option<u32> {
-        let mut best: Option<u32> = None;
-        for slot in &self.members {
-            let Candidate { load, available: true, .. } = &mut candidates[*slot as usize] else { continue };
-            load.current += load.weight;
-            let current = load.current;
-            if best.is_none_or(|best| current > candidates[best as usize].load.current) {
-                best = Some(*slot);
-            }
-        }
-        candidates[best? as usize].load.current -= self.weights.total();
-        best
+    fn smooth(&mut self, candidates: &[Candidate]) -> Option<usize> {
+        let members = self.members.iter().map(|slot| {
+            let Candidate { load, available, .. } = &candidates[*slot as usize];
+            (self.had.get(slot).copied().unwrap_or(0.0), available.then_some(load.weight))
+        });
+        self.smooth.get_or_insert_with(|| Smooth::new(members)).next()
     }
 
     fn at_home(&mut self, key: u64, bound: f64, candidates: &[Candidate]) -> Option<usize> {

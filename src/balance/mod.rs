@@ -19,6 +19,7 @@ pub mod router;
 pub mod router_config;
 pub mod scale;
 pub mod select;
+pub mod smooth;
 pub mod tournament;
 pub mod weights;
 

@@ -223,7 +223,7 @@ impl Router {
     fn choose(&mut self, service: usize, group: usize, method: Method, key: Option<u64>, not: &[u32]) -> Option<u32> {
         let by = Keyed { key, bound: self.config.hash_bound };
         let group = &mut self.services[service].groups[group];
-        let mut slot = group.pick(method, &mut self.candidates, &mut self.random, &by)?;
+        let mut slot = group.pick(method, &self.candidates, &mut self.random, &by)?;
         if self.config.slow_start > 0.0 && self.targets[slot as usize].since.is_finite() {
             let age = ((self.now)() - self.targets[slot as usize].since) / self.config.slow_start;
             // A tenth of its share at first, growing to the whole.

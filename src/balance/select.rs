@@ -6,6 +6,7 @@
 //! 1), where a latency above the average counts at once and one below it slowly; `smooth-weighted-round-robin` as in
 //! nginx, where heavy targets are spread between the light ones. Any other name takes the first target.
 
+use super::smooth::Smooth;
 use super::tournament::Tournament;
 use crate::random::Random;
 
@@ -54,7 +55,7 @@ pub struct Load {
     pub active: u32,
     /// Peak EWMA of the latency in milliseconds; 0 before the first.
     pub latency: f64,
-    /// For `smooth-weighted-round-robin`.
+    /// What it had in the turns of `smooth-weighted-round-robin` when targets came or went.
     pub current: f64,
 }
 
@@ -101,33 +102,44 @@ pub struct Balancer {
     loads: Vec<Load>,
     /// Who has the smallest key, kept for the algorithm that asked last.
     least: Option<(Algorithm, Tournament<Key>)>,
+    /// The turns by weight, since targets came or went.
+    smooth: Option<Smooth>,
     random: Random,
 }
 
 impl Balancer {
     /// No targets; the seed repeats every random choice.
     pub fn new(seed: u64) -> Self {
-        Self { loads: Vec::new(), least: None, random: Random { state: seed } }
+        Self { loads: Vec::new(), least: None, smooth: None, random: Random { state: seed } }
     }
 
     /// Takes a target in, at the end.
     pub fn add(&mut self, load: Load) {
+        self.forget();
         self.loads.push(load);
+    }
+
+    /// Places are about to change.
+    fn forget(&mut self) {
         self.least = None;
+        let Some(smooth) = self.smooth.take() else { return };
+        for (place, load) in self.loads.iter_mut().enumerate() {
+            load.current = smooth.current(place);
+        }
     }
 
     /// Forgets a target; the places after it move up.
     pub fn remove(&mut self, place: usize) {
         if place < self.loads.len() {
+            self.forget();
             self.loads.remove(place);
-            self.least = None;
         }
     }
 
     /// Forgets every target.
     pub fn clear(&mut self) {
+        self.forget();
         self.loads.clear();
-        self.least = None;
     }
 
     /// Changes what is known of a target.
@@ -154,7 +166,7 @@ impl Balancer {
                 let (one, other) = (self.random.below(count), self.random.below(count));
                 if self.loads[other].cost() < self.loads[one].cost() { other } else { one }
             }
-            Algorithm::SmoothWeighted => self.smooth(),
+            Algorithm::SmoothWeighted => return self.smooth(),
             Algorithm::First => 0,
         })
     }
@@ -168,17 +180,9 @@ impl Balancer {
         self.least.as_ref().and_then(|(_, tree)| tree.best())
     }
 
-    fn smooth(&mut self) -> usize {
-        let total: f64 = self.loads.iter().map(|load| load.weight).sum();
-        let mut best = 0;
-        for place in 0..self.loads.len() {
-            self.loads[place].current += self.loads[place].weight;
-            if self.loads[place].current > self.loads[best].current {
-                best = place;
-            }
-        }
-        self.loads[best].current -= total;
-        best
+    fn smooth(&mut self) -> Option<usize> {
+        let loads = self.loads.iter().map(|load| (load.current, Some(load.weight)));
+        self.smooth.get_or_insert_with(|| Smooth::new(loads)).next()
     }
 }
 
@@ -217,6 +221,17 @@ mod tests {
         let mut balancer = balancer(&[5.0, 1.0, 1.0]);
         let picks: Vec<_> = (0..7).map(|_| balancer.pick(Algorithm::SmoothWeighted, 0).unwrap()).collect();
         assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn the_turns_by_weight_go_on_when_a_target_comes_or_goes() {
+        let mut balancer = balancer(&[2.0, 1.0]);
+        assert_eq!(balancer.pick(Algorithm::SmoothWeighted, 0), Some(0));
+        balancer.add(Load::new(1.0));
+        // The light one that has waited is next, not the heavy one again.
+        assert_eq!(balancer.pick(Algorithm::SmoothWeighted, 0), Some(1));
+        balancer.remove(0);
+        assert_eq!(balancer.pick(Algorithm::SmoothWeighted, 0), Some(1));
     }
 
     #[test]
