@@ -235,7 +235,7 @@ impl Group {
             let Candidate { load, available, .. } = &candidates[*slot as usize];
             (self.had.get(slot).copied().unwrap_or(0.0), available.then_some(load.weight))
         });
-        self.smooth.get_or_insert_with(|| Smooth::new(members)).next()
+        self.smooth.get_or_insert_with(|| Smooth::new(members)).take_turn()
     }
 
     fn at_home(&mut self, key: u64, bound: f64, candidates: &[Candidate]) -> Option<usize> {

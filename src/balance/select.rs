@@ -182,7 +182,7 @@ impl Balancer {
 
     fn smooth(&mut self) -> Option<usize> {
         let loads = self.loads.iter().map(|load| (load.current, Some(load.weight)));
-        self.smooth.get_or_insert_with(|| Smooth::new(loads)).next()
+        self.smooth.get_or_insert_with(|| Smooth::new(loads)).take_turn()
     }
 }
 

@@ -123,7 +123,7 @@ impl Smooth {
     }
 
     /// The next place; `None` where nobody takes part.
-    pub fn next(&mut self) -> Option<usize> {
+    pub fn take_turn(&mut self) -> Option<usize> {
         self.turn += 1.0;
         self.advance(1);
         let winner = self.matches.get(1)?.winner;
@@ -169,10 +169,10 @@ mod tests {
     #[test]
     fn heavy_ones_are_spread_between_the_light_ones() {
         let mut smooth = Smooth::new([(0.0, Some(5.0)), (0.0, Some(1.0)), (0.0, Some(1.0))]);
-        let picks: Vec<_> = (0..14).filter_map(|_| smooth.next()).collect();
+        let picks: Vec<_> = (0..14).filter_map(|_| smooth.take_turn()).collect();
         assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(Smooth::new([]).next(), None);
-        assert_eq!(Smooth::new([(0.0, None)]).next(), None);
+        assert_eq!(Smooth::new([]).take_turn(), None);
+        assert_eq!(Smooth::new([(0.0, None)]).take_turn(), None);
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         smooth.turn = ROUND - 2.0;
         smooth.lines.iter_mut().for_each(|line| line.base -= line.weight * (ROUND - 2.0));
         smooth.build();
-        let picks: Vec<_> = (0..8).filter_map(|_| smooth.next()).collect();
+        let picks: Vec<_> = (0..8).filter_map(|_| smooth.take_turn()).collect();
         assert_eq!(picks, [0, 0, 1, 0, 0, 0, 1, 0]);
         assert!(smooth.turn < 10.0);
     }
@@ -197,7 +197,7 @@ mod tests {
             let mut smooth = Smooth::new(weights.iter().map(|weight| (0.0, *weight)));
             for (place, weight, turns) in changes {
                 for _ in 0..turns {
-                    prop_assert_eq!(smooth.next(), plain(&mut has, &weights));
+                    prop_assert_eq!(smooth.take_turn(), plain(&mut has, &weights));
                 }
                 if let Some(slot) = weights.get_mut(place) {
                     *slot = weight.map(f64::from);
@@ -215,7 +215,7 @@ mod tests {
             let mut smooth = Smooth::new(weights.iter().map(|weight| (0.0, Some(f64::from(*weight)))));
             let mut counts = vec![0usize; weights.len()];
             for _ in 0..sum {
-                counts[smooth.next().unwrap()] += 1;
+                counts[smooth.take_turn().unwrap()] += 1;
             }
             prop_assert_eq!(counts, weights.iter().map(|weight| usize::from(*weight)).collect::<Vec<_>>());
         }
