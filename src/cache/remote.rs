@@ -18,7 +18,7 @@ use crate::cluster::bus::{Heard, Member};
 use crate::cluster::engine::Health;
 use crate::cluster::notice::Notice;
 use crate::cluster::{Client, ClusterError, Script, Value, cmd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,14 @@ pub enum Kind {
     Seen = b's',
     /// An event of the application.
     Event = b'e',
+}
+
+impl Kind {
+    /// What the bus says of it. Keys and tags go with the version they have now: what was made after that is not old.
+    pub fn notice(self, name: &str, version: u64) -> Notice {
+        let text = if matches!(self, Self::Key | Self::Tag) { format!("{version}:{name}") } else { name.to_owned() };
+        Notice { kind: self as u8, text }
+    }
 }
 
 /// Stores a value if the key has the version that was seen, and the lease is still the caller's where there is one.
@@ -82,6 +90,16 @@ local time = redis.call('TIME')
 local token = string.format('%d%06d-%s', time[1], time[2], ARGV[1])
 redis.call('SET', KEYS[2], token, 'PX', ARGV[2])
 return {1, token}",
+    )
+});
+
+/// Gives a tag a version that is larger than all it had, by the server's clock; 53 bits hold that until the year 2255.
+static TAG: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local time = redis.call('TIME')
+local version = math.max(time[1] * 1000000 + time[2], (tonumber(redis.call('GET', KEYS[1])) or 0) + 1)
+redis.call('SET', KEYS[1], string.format('%.0f', version), 'PX', ARGV[1])
+return version",
     )
 });
 
@@ -123,6 +141,8 @@ pub struct Remote {
     repairs: Mutex<Repairs>,
     /// Whether `repairs` may hold something: read before every read.
     repairing: AtomicBool,
+    /// Repairs that are being made.
+    pub(super) under_repair: AtomicUsize,
     bus: OnceLock<Member>,
 }
 
@@ -149,6 +169,7 @@ impl Remote {
             versions: AtomicU64::new(first),
             repairs: Mutex::new(Repairs::new(config.max_repairs, config.max_repair_bytes)),
             repairing: AtomicBool::new(false),
+            under_repair: AtomicUsize::new(0),
             bus: OnceLock::new(),
             config,
         });
@@ -175,7 +196,7 @@ impl Remote {
 
     /// How many keys and tags wait to be repaired.
     pub fn pending(&self) -> usize {
-        self.lock().len()
+        self.lock().len() + self.under_repair.load(Ordering::Relaxed)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Repairs> {
@@ -203,7 +224,8 @@ impl Remote {
         name: String,
         done: impl FnOnce(Result<(u64, Found), ClusterError>) + Send + 'static,
     ) {
-        if self.repairing.load(Ordering::Relaxed) && self.lock().concerns(&name) {
+        let busy = || self.under_repair.load(Ordering::Relaxed) > 0;
+        if self.repairing.load(Ordering::Relaxed) && (self.lock().concerns(&name) || busy()) {
             return done(Err(ClusterError::Away));
         }
         let mut command = cmd("GET");
@@ -316,14 +338,23 @@ impl Remote {
     /// Makes keys and tags old everywhere: true once the server and then the bus have it. What they could not be told is
     /// repaired later. The commands are on their way, in order, when this returns.
     pub fn remove(self: &Arc<Self>, what: Vec<(Kind, String)>) -> impl Future<Output = bool> + Send + use<> {
-        let asked: Vec<_> =
-            what.iter().map(|(kind, name)| self.removal(*kind, name).map(|order| self.begin(order))).collect();
+        let versions: Vec<u64> = what.iter().map(|_| self.version()).collect();
+        let order = |((kind, name), version): (&(Kind, String), &u64)| {
+            self.removal(*kind, name, *version).map(|order| self.begin(order))
+        };
+        let asked: Vec<_> = what.iter().zip(&versions).map(order).collect();
         let remote = Arc::clone(self);
         async move {
-            let mut done = true;
-            for ((kind, name), reply) in what.iter().zip(asked) {
+            let (mut done, mut versions) = (true, versions);
+            for (((kind, name), reply), version) in what.iter().zip(asked).zip(&mut versions) {
                 let told = match (reply, kind) {
-                    (Some(reply), _) => matches!(reply.await, Ok(Ok(_))),
+                    (Some(reply), _) => {
+                        let reply = reply.await;
+                        if let Ok(Ok(Value::Int(given))) = reply {
+                            *version = given as u64;
+                        }
+                        matches!(reply, Ok(Ok(_)))
+                    }
                     (None, Kind::Pattern) => super::repairing::sweep(&remote, name).await.is_ok(),
                     (None, _) => true,
                 };
@@ -333,8 +364,7 @@ impl Remote {
                 }
             }
             // In this order: who hears of it reads the tier again.
-            let notices: Vec<Notice> =
-                what.iter().map(|(kind, name)| Notice { kind: *kind as u8, text: name.clone() }).collect();
+            let notices = what.iter().zip(versions).map(|((kind, name), version)| kind.notice(name, version)).collect();
             if done && remote.publish(notices).await.is_ok() {
                 if remote.config.replicated {
                     let mut repairs = remote.lock();
@@ -350,16 +380,16 @@ impl Remote {
     }
 
     /// What makes one thing old on the server; `None` where that is more than a command, or nothing.
-    pub(super) fn removal(&self, kind: Kind, name: &str) -> Option<Order> {
-        let mut command = cmd("SET");
+    pub(super) fn removal(&self, kind: Kind, name: &str, version: u64) -> Option<Order> {
         match kind {
             Kind::Key => {
-                command.arg(self.key('v', name)).arg(tombstone(self.version(), now())).arg("PX").arg(TOMBSTONE_MS)
+                let mut command = cmd("SET");
+                command.arg(self.key('v', name)).arg(tombstone(version, now())).arg("PX").arg(TOMBSTONE_MS);
+                Some(Order::Command(command))
             }
-            Kind::Tag => command.arg(self.key('t', name)).arg(self.version()).arg("PX").arg(TAG_MS),
-            _ => return None,
-        };
-        Some(Order::Command(command))
+            Kind::Tag => Some(Order::Script(&TAG, vec![self.key('t', name)], vec![TAG_MS.to_string().into_bytes()])),
+            _ => None,
+        }
     }
 
     /// A value that was written while the server was away, if nobody wrote later.
@@ -397,7 +427,7 @@ impl Remote {
 
     pub(super) fn settle_repairs(&self) {
         let repairs = self.lock();
-        if repairs.is_empty() {
+        if repairs.is_empty() && self.under_repair.load(Ordering::Relaxed) == 0 {
             self.repairing.store(false, Ordering::Relaxed);
         }
     }

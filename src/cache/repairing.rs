@@ -5,8 +5,8 @@ use super::repair::Repair;
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::batch::Order;
 use crate::cluster::engine::Health;
-use crate::cluster::notice::Notice;
 use crate::cluster::{ClusterError, Value, cmd};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -53,17 +53,24 @@ async fn repair(remote: &Arc<Remote>, now: f64) -> Result<(), ClusterError> {
             // What is old is not known any more: everything may be.
             work.insert(0, ("p*".into(), Repair::Remove));
         }
+        // Counted and not served from the server until it is done.
+        remote.under_repair.store(work.len(), Ordering::Relaxed);
         work
     };
     let mut failed = Ok(());
     let mut notices = Vec::with_capacity(work.len());
     for (name, repair) in work {
         let Some((kind, text)) = split(&name) else { continue };
+        let mut version = remote.version();
         let done = match (failed.is_ok(), &repair) {
             (false, _) => Err(ClusterError::Away),
             (true, Repair::Write(bytes, lives)) => remote.write_if_newer(text, bytes.clone(), *lives).await,
-            (true, Repair::Remove) => match remote.removal(kind, text) {
-                Some(order) => remote.ask(order).await.map(|_| ()),
+            (true, Repair::Remove) => match remote.removal(kind, text, version) {
+                Some(order) => remote.ask(order).await.map(|reply| {
+                    if let Value::Int(given) = reply {
+                        version = given as u64;
+                    }
+                }),
                 None => sweep(remote, text).await,
             },
         };
@@ -72,8 +79,10 @@ async fn repair(remote: &Arc<Remote>, now: f64) -> Result<(), ClusterError> {
             failed = Err(error);
             continue;
         }
-        notices.push(Notice { kind: kind as u8, text: text.to_owned() });
+        let kind = if matches!(repair, Repair::Write(..)) { Kind::Written } else { kind };
+        notices.push(kind.notice(text, version));
     }
+    remote.under_repair.store(0, Ordering::Relaxed);
     remote.settle_repairs();
     // In the queue of the bus until it is delivered.
     _ = remote.publish(notices).await;

@@ -161,7 +161,7 @@ fn remove<'s>(call: &Call<'s>) -> Answer<'s> {
 fn publish<'s>(call: &Call<'s>) -> Answer<'s> {
     let (remote, what) = (remote(call)?, what(call, 2)?);
     let ticket = Ticket::from_call(call, 1)?;
-    let notices = what.into_iter().map(|(kind, text)| Notice { kind: kind as u8, text }).collect();
+    let notices = what.into_iter().map(|(kind, text)| kind.notice(&text, remote.version())).collect();
     let runtime = remote.client().runtime().clone();
     runtime.spawn(async move {
         let done = remote.publish(notices).await.is_ok();

@@ -4,6 +4,9 @@
 const { native, listen, unlisten } = require('../addon.cjs');
 const { steadyNow } = require('../resilience/steady.cjs');
 
+/** What reading two clocks may differ by. */
+const JITTER_MS = 5;
+
 class Bus {
   /** Until when everything acknowledged `maxStale` ago or earlier is known here. */
   freshUntil = 0;
@@ -11,6 +14,8 @@ class Bus {
   since = Infinity;
   /** Whether anything was heard yet. */
   joined = false;
+  /** Called when something was missed. */
+  onGap = undefined;
 
   /** `apply(pairs)` gets kinds and names in turn, in order. */
   constructor(handle, options, apply) {
@@ -27,6 +32,7 @@ class Bus {
   hear(inStepAge, sinceAge) {
     const now = steadyNow();
     const since = Math.ceil(now - sinceAge);
+    if (this.joined && since > this.since + JITTER_MS) this.onGap?.();
     this.since = this.joined ? Math.max(this.since, since) : since;
     this.joined = true;
     this.freshUntil = Math.max(this.freshUntil, now - inStepAge + this.maxStale);

@@ -28,12 +28,22 @@ class Load {
   promise = undefined;
   /** The version of the key on the server when the load began; undefined when that is not known. */
   seen = undefined;
+  /** Its tags; and each with the version it had when the load began, where that is known. */
+  tags = [];
+  tagged = undefined;
   /** The lease of the key, where there is one. */
   token = '';
 
   /** `begun`: from when on what it finds is right. */
   constructor(begun) {
     this.begun = begun;
+  }
+
+  /** Whether the tag makes it old; not if it began when the tag had that version already. */
+  belongsTo(tag, version) {
+    const index = this.tagged?.indexOf(tag) ?? -1;
+    if (version !== undefined && index >= 0) return this.tagged[index + 1] !== String(version);
+    return this.tags.includes(tag);
   }
 
   /** Waits for it, at most so long; `signal` gives up for this caller alone. */
@@ -54,6 +64,7 @@ function loadOf(manager, inner, key, loader, options, settings, seen) {
   if (known !== undefined && isCovered(inner, known.begun)) return known;
   const load = new Load(inner.tags.now());
   load.seen = seen;
+  if (options.tags !== undefined) load.tags = [...options.tags];
   load.promise = run(manager, inner, key, loader, options, settings, load).finally(() => {
     if (inner.loads.get(key) === load) inner.loads.delete(key);
   });
@@ -68,7 +79,8 @@ async function run(manager, inner, key, loader, options, settings, load) {
   const name = remote?.keepsValues ? nameOf(key) : undefined;
   const make = async () => {
     // Before it begins, so that what is invalidated while it runs is newer.
-    const tagged = name === undefined ? [] : await remote.tagged(options.tags === undefined ? undefined : [...options.tags]);
+    const tagged = name === undefined ? [] : await remote.tagged(load.tags);
+    load.tagged = tagged ?? undefined;
     const began = performance.now();
     load.begun = inner.tags.now();
     const context = { signal: load.controller.signal };
@@ -90,6 +102,7 @@ async function store(manager, inner, key, value, { took, options: { ttl, tags },
   const life = native.layerExpiry(wanted, inner.ttl, 0);
   const lives = Number.isNaN(life) ? 0 : life;
   const more = inner.tags.moreOf({ tags, graceMs, lives, took, stamp: load.begun });
+  if (more !== undefined && load.seen !== undefined) more.seen = load.seen;
   manager.stats.writes += 1;
   manager.memory?.set(key, value, lives, more);
   // JSON has no undefined: that there is nothing is remembered in memory alone.

@@ -58,7 +58,13 @@ class Remote {
       for (let index = 0; index < pairs.length; index += 2) tags.push(pairs[index]);
       if (tags.length > 0) {
         const current = await this.versionsOf(tags);
-        if (current.some((tagVersion, index) => tagVersion !== pairs[index * 2 + 1])) return { version, found: undefined };
+        for (const [index, tag] of tags.entries()) {
+          const its = pairs[index * 2 + 1];
+          // Smaller: the tag was invalidated since. None where there was one: the server has lost it.
+          if (its < current[index] || (its > 0 && current[index] === 0)) return { version, found: undefined };
+          // The notice of it is on its way.
+          if (its > current[index]) this.versions.delete(tag);
+        }
       }
       return { version, found: { value: JSON.parse(json), expiresAt, more: { staleUntil, took, stamp: checkedAt, tags } } };
     } catch {
@@ -66,10 +72,10 @@ class Remote {
     }
   }
 
-  /** The versions of tags. Rejects when the server cannot be asked. */
-  async versionsOf(tags) {
+  /** The versions of tags; `asked`: not those that are known. Rejects when the server cannot be asked. */
+  async versionsOf(tags, asked = false) {
     if (this.versions.size > MOST_VERSIONS) this.versions.clear();
-    const unknown = tags.filter((tag) => this.versions.get(tag)?.isGood() !== true);
+    const unknown = asked ? tags : tags.filter((tag) => this.versions.get(tag)?.isGood() !== true);
     if (unknown.length > 0) {
       const began = steadyNow();
       const isGood = () => this.bus !== null && this.bus.inStep && began >= this.bus.since;
@@ -96,7 +102,8 @@ class Remote {
   async tagged(tags) {
     if (tags === undefined || tags.length === 0 || !this.keepsValues) return [];
     try {
-      const versions = await this.versionsOf(tags);
+      // Asked for: one that is known may have been followed by another, whose notice is on its way.
+      const versions = await this.versionsOf(tags, true);
       return tags.flatMap((tag, index) => [tag, String(versions[index])]);
     } catch {
       return null;

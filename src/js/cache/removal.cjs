@@ -35,13 +35,15 @@ async function removeKeys(manager, inner, keys) {
   return told;
 }
 
-/** A tag is old, here. */
-function stampTag(manager, inner, tag) {
+/** A tag is old, here; `version`: what it has on the server now, where that is known. */
+function stampTag(manager, inner, tag, version) {
   const { loads, reads, tags, remote } = inner;
   remote?.forgetTag(tag);
   const stamp = tags.invalidate(tag);
-  // What is being read or loaded may belong to it.
-  for (const key of [...loads.keys(), ...reads.keys()]) overtake(inner, key);
+  for (const [key, load] of [...loads]) if (load.belongsTo(tag, version)) overtake(inner, key);
+  // What is being read may belong to it.
+  for (const read of reads.values()) read.overtaken = true;
+  reads.clear();
   manager.stats.invalidations += 1;
   return manager.disk?._stampTag(tag, stamp);
 }
@@ -54,10 +56,10 @@ async function matchingHere(manager, pattern) {
 }
 
 /** Keys that another process has removed: here too, with what depends on them here, of which the others hear in turn. */
-async function removeHeard(manager, inner, keys, seen) {
+async function removeHeard(manager, inner, keys, kept, seen) {
   const known = new Set([...keys, ...seen]);
   const more = [...chainOf(manager, keys)].filter((key) => !known.has(key));
-  await Promise.all([...keys, ...more].map((key) => removeHere(manager, inner, key)));
+  await Promise.all([...keys.filter((key) => !kept.has(key)), ...more].map((key) => removeHere(manager, inner, key)));
   // Who hears of these does not tell of those again, so that cycles over several processes end.
   if (more.length > 0) inner.remote.remove([...pairsOf('k', more), ...pairsOf('s', known)]);
   for (const key of [...keys, ...more]) {
@@ -66,26 +68,47 @@ async function removeHeard(manager, inner, keys, seen) {
   }
 }
 
+/** A version, and what has it. */
+function parted(text) {
+  const end = text.indexOf(':');
+  return [Number(text.slice(0, end)), text.slice(end + 1)];
+}
+
+/**
+ * Forgets what this process has of a key, or loads for it, unless that began when the invalidation of that version had been
+ * made: true if so.
+ */
+function forgetOlder(manager, inner, key, version) {
+  const read = inner.reads.get(key);
+  if (read !== undefined) read.overtaken = true;
+  inner.reads.delete(key);
+  const [load, entry] = [inner.loads.get(key), manager.memory?.cache.get(key)];
+  const isLater = (seen) => version !== undefined && seen === version;
+  if (load !== undefined && !isLater(load.seen)) overtake(inner, key);
+  if (entry !== undefined && !isLater(entry.more?.seen)) manager.memory.delete(key);
+  return isLater(load?.seen) || isLater(entry?.more?.seen);
+}
+
 /** Applies what was heard: kinds and names in turn. */
 function applyNotices(manager, inner, pairs) {
-  const [keys, seen] = [[], []];
+  const [keys, kept, seen] = [[], new Set(), []];
   for (let index = 0; index < pairs.length; index += 2) {
-    const [kind, text] = [pairs[index], pairs[index + 1]];
+    const kind = pairs[index];
+    const [version, text] = kind === 'k' || kind === 't' ? parted(pairs[index + 1]) : [undefined, pairs[index + 1]];
     if (kind === 'k' || kind === 'w') {
       const key = keyOf(text);
-      if (kind === 'k') keys.push(key);
-      else if (manager.disk !== null) removeHere(manager, inner, key).catch(() => {});
       // At once, before anything is awaited.
-      overtake(inner, key);
-      manager.memory?.delete(key);
+      if (forgetOlder(manager, inner, key, version)) kept.add(key);
+      else if (kind === 'w' && manager.disk !== null) removeHere(manager, inner, key).catch(() => {});
+      if (kind === 'k') keys.push(key);
       inner.waiters.wake(text);
     } else if (kind === 's') seen.push(keyOf(text));
     else if (kind === 'l') inner.waiters.wake(text);
-    else if (kind === 't') Promise.resolve(stampTag(manager, inner, text)).catch(() => {});
+    else if (kind === 't') Promise.resolve(stampTag(manager, inner, text, version)).catch(() => {});
     else if (kind === 'p') removeMatching(manager, inner, text);
     else if (kind === 'e') manager._hearEvent(text);
   }
-  if (keys.length > 0) removeHeard(manager, inner, keys, seen).catch(() => {});
+  if (keys.length > 0) removeHeard(manager, inner, keys, kept, seen).catch(() => {});
 }
 
 function removeMatching(manager, inner, pattern) {

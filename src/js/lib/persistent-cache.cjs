@@ -8,10 +8,13 @@ const { isStorable } = require('../cache/memory.cjs');
 const { Tiers, makeItem } = require('../cache/tiers.cjs');
 const { cleanFiles } = require('../cache/hooked.cjs');
 const { observeReads } = require('../trace/observed.cjs');
+const { dropFile, sharedItems } = require('../cache/shared-items.cjs');
 
 const TIERS = Symbol('tiers');
 /** The memory of the tiers, one step nearer for hits. */
 const MEMORY = Symbol('memory');
+/** The server that processes share; null without one. */
+const SHARED = Symbol('shared');
 /** Entries of a large memory looked at before the event loop gets its turn. */
 const SLICE = 1000;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -29,6 +32,11 @@ class PersistentCache {
     const tiers = new Tiers(this, handle, shared, maxMemoryItems, weighed);
     Object.defineProperty(this, TIERS, { value: tiers });
     Object.defineProperty(this, MEMORY, { value: tiers.memory });
+    const forgetHere = (cache, name) => {
+      forget(cache, name);
+      dropFile(cache[TIERS].handle, name);
+    };
+    Object.defineProperty(this, SHARED, { value: sharedItems(this, given, forgetHere, (cache) => cache[TIERS].forgetAll()) });
     tiers.ready = (async () => this.init())().catch(() => warn('initialisation failed'));
   }
 
@@ -44,7 +52,7 @@ class PersistentCache {
   get(key) {
     try {
       const item = this.memoryCache.get(key);
-      if (item !== undefined && !this.isExpired(item)) {
+      if (item !== undefined && !this.isExpired(item) && isCovered(this, item)) {
         this.stats.hits += 1;
         this[MEMORY].touch(item);
         return Promise.resolve(item.value);
@@ -57,7 +65,9 @@ class PersistentCache {
 
   async set(key, value, ttl = this.ttl, options) {
     this.stats.writes += 1;
-    store(this, key, value, ttl, options?.graceMs);
+    const item = store(this, key, value, ttl, options?.graceMs);
+    const shared = this[SHARED];
+    if (shared !== null) await (item === undefined ? shared.remove(key) : shared.write(item));
   }
 
   async delete(key) {
@@ -67,24 +77,26 @@ class PersistentCache {
     await Promise.all([
       isStorable(key) && request((number) => native.cacheDelete(tiers.handle, key, number)),
       isHooked(this) && tiers.chain(key, () => removeHooked(this, key)),
+      this[SHARED]?.remove(key),
     ]);
   }
 
   async clear() {
     const tiers = this[TIERS];
+    const told = this[SHARED]?.removeAll();
     tiers.map = this.memoryCache;
     tiers.forgetAll();
     tiers.group.forgetAll(tiers.member);
     const empty = () => request((number) => native.cacheClear(tiers.handle, number));
     const hooked = [...tiers.writes.values()];
     if (hooked.length === 0) {
-      await empty();
+      await Promise.all([empty(), told]);
       return;
     }
     // Behind the writes through hooks that were before it, and before those to come.
     tiers.writes.clear();
     tiers.ready = Promise.all(hooked).then(empty);
-    await tiers.ready;
+    await Promise.all([tiers.ready, told]);
   }
 
   async cleanup() {
@@ -133,6 +145,7 @@ class PersistentCache {
       evictions: memory.evictions,
       pendingWrites,
       pendingBytes,
+      ...(this[SHARED] === null ? {} : { remote: this[SHARED].remote.getStats() }),
     };
   }
 
@@ -177,7 +190,7 @@ class PersistentCache {
 
   async has(key) {
     const item = this.memoryCache.get(key);
-    if (item !== undefined && !this.isExpired(item)) return true;
+    if (item !== undefined && !this.isExpired(item) && isCovered(this, item)) return true;
     const found = await find(this, key);
     return found !== null && !this.isExpired(found);
   }
@@ -196,7 +209,7 @@ class PersistentCache {
     const { ttl, graceMs } = options ?? {};
     const tiers = this[TIERS];
     let item = this.memoryCache.get(key) ?? null;
-    if (item === null || this.isExpired(item)) item = await find(this, key, graceMs);
+    if (item === null || this.isExpired(item) || !isCovered(this, item)) item = await find(this, key, graceMs);
     else tiers.memory.touch(item);
     const fresh = item !== null && !this.isExpired(item);
     const stale = item !== null && !fresh && mayStandIn(item, graceMs);
@@ -220,6 +233,7 @@ class PersistentCache {
       tiers.closed = true;
       tiers.group.leave(tiers.member);
       tiers.memory.clear(this.memoryCache);
+      this[SHARED]?.close();
     }
     await this.flush();
   }
@@ -258,8 +272,32 @@ async function getBelow(cache, key) {
   return found.value;
 }
 
-/** The item of a key that is not in memory or expired there; it may be an expired one that can stand in. */
+/** Whether no other process can have made an item old. */
+const isCovered = (cache, item) => cache[SHARED] === null || cache[SHARED].covers(item);
+
+/** The item of a key that is not in memory or expired there, here or on the server. */
 async function find(cache, key, graceMs) {
+  const shared = cache[SHARED];
+  const here = await findHere(cache, key, graceMs);
+  const good = here !== null && (shared === null || shared.covers(here)) ? here : null;
+  if (shared === null || (good !== null && !cache.isExpired(good)) || cache[TIERS].closed) return good;
+  const begun = cache.memoryCache.get(key);
+  const there = await shared.read(key);
+  if (there === null || (there.version === 0 && there.item === null)) return good;
+  const { item } = there;
+  // What was set or heard of meanwhile is newer.
+  if (item !== null && !cache.isExpired(item) && cache.memoryCache.get(key) === begun && shared.covers(item)) adopt(cache, item);
+  return item;
+}
+
+/** Takes an item of the server into memory and onto disk. */
+function adopt(cache, { key, value, expiresAt, staleUntil, createdAt }) {
+  const grace = staleUntil === Infinity || expiresAt === Infinity ? undefined : staleUntil - expiresAt;
+  store(cache, key, value, expiresAt - Date.now(), grace > 0 ? grace : undefined, createdAt);
+}
+
+/** The item of a key that is not in memory or expired there; it may be an expired one that can stand in. */
+async function findHere(cache, key, graceMs) {
   const tiers = cache[TIERS];
   const old = cache.memoryCache.get(key);
   const ownExpiry = cache.isExpired !== isExpired;
@@ -309,9 +347,10 @@ function serialise(value) {
   return text;
 }
 
-function store(cache, key, value, ttl, graceMs) {
+/** Keeps a value, which was right at `checkedAt`; undefined when it lives no time at all. */
+function store(cache, key, value, ttl, graceMs, checkedAt = Infinity) {
   const tiers = cache[TIERS];
-  if (tiers.closed) return;
+  if (tiers.closed) return undefined;
   const hooked = isHooked(cache);
   const direct = !hooked && isStorable(key);
   const text = direct ? serialise(value) : undefined;
@@ -328,13 +367,14 @@ function store(cache, key, value, ttl, graceMs) {
   if (Number.isNaN(expires)) {
     forget(cache, key);
     if (hooked) tiers.chain(key, () => removeHooked(cache, key));
-    return;
+    return undefined;
   }
   const keep = graceMs === undefined ? expires : native.cacheKeepUntil(expires, graceMs);
-  const item = makeItem(key, value, expires, now, keep);
+  const item = makeItem(key, value, expires, Math.min(now, checkedAt), keep);
   tiers.keep(cache, key, item, text === undefined ? 0 : text.length);
   tiers.announce(key);
   if (hooked) tiers.chain(key, () => cache.writeToDisk(key, item));
+  return item;
 }
 
 /** One loader at a time for a key, for all instances of the thread on the folder. */
@@ -347,11 +387,15 @@ function load(cache, key, loader, ttl, graceMs) {
     // The loader runs when `loads` has this entry, so that even its failing at once takes it out again.
     await undefined;
     try {
+      const shared = cache[SHARED];
+      const seen = shared === null ? undefined : (await shared.read(key))?.version;
+      const begun = Date.now();
       const value = await loader(key);
       // Somebody set or deleted the key meanwhile: that is newer than what was loaded.
       if (value !== undefined && !own.overtaken) {
         loads.delete(key);
-        await cache.set(key, value, ttl, { graceMs });
+        if (shared === null) await cache.set(key, value, ttl, { graceMs });
+        else await keepLoaded(cache, key, value, { ttl, graceMs, begun, seen });
       }
       return value;
     } finally {
@@ -360,6 +404,17 @@ function load(cache, key, loader, ttl, graceMs) {
   })();
   loads.set(key, own);
   return own.promise;
+}
+
+/** Keeps what a load found; not if the key has changed on the server since it began. */
+async function keepLoaded(cache, key, value, { ttl, graceMs, begun, seen }) {
+  cache.stats.writes += 1;
+  const item = store(cache, key, value, ttl, graceMs, begun);
+  if (item === undefined || seen === undefined) return;
+  if ((await cache[SHARED].write(item, seen)) === false && cache.memoryCache.get(key) === item) {
+    forget(cache, key);
+    dropFile(cache[TIERS].handle, key);
+  }
 }
 
 observeReads(PersistentCache);

@@ -1,3 +1,5 @@
+import type { BusOptions, RemoteOptions, RemoteStats } from './resilience/MultiLayerCacheManager.cjs';
+
 /** A key of 32 bytes: a Buffer, 64 hex digits, or base64. */
 export type EncryptionKey = Uint8Array | string;
 
@@ -36,6 +38,10 @@ export interface PersistentCacheOptions {
    * are not encrypted, or with a key that is not in the list, are misses and are left alone. @default none
    */
   encryption?: EncryptionOptions;
+  /** A Valkey or Redis server that processes share, below the files. @default none */
+  remote?: false | RemoteOptions;
+  /** Tells other processes what is old, and hears it from them: docs/consistency.md. @default false */
+  bus?: boolean | BusOptions;
 }
 
 /** An item as `memoryCache` and the files hold it. */
@@ -75,6 +81,8 @@ export interface PersistentCacheStats extends CacheCounters {
   pendingWrites: number;
   /** Bytes held by such changes in the whole process. */
   pendingBytes: number;
+  /** With `remote` or `bus`. */
+  remote?: RemoteStats;
 }
 
 /** Options of `getOrSet`. */

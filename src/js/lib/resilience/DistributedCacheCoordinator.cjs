@@ -1,9 +1,10 @@
 'use strict';
-// Tells other services which keys have changed, and hears it from them. What a peer has not taken yet waits for it and is
-// tried again, later each time; whose write wins is decided in native code.
+// Tells other services which keys have changed, and hears it from them, over HTTP, over Valkey or both. What a peer has not
+// taken yet waits for it and is tried again, later each time; whose write wins is decided in native code.
 
 const http = require('node:http');
 const { native } = require('../../addon.cjs');
+const { openRemote } = require('../../cache/open-remote.cjs');
 const { wildcard } = require('../../cache/wildcard.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
@@ -13,6 +14,8 @@ const TIMEOUT_MS = 5000;
 const RETRY_FIRST_MS = 200;
 const RETRY_LONGEST_MS = 30_000;
 const MOST_BODY = 1024 * 1024;
+/** The channel of coordinators, where the engine's options name no other. */
+const CHANNEL = 'coordinators';
 const INNER = Symbol('DistributedCacheCoordinator');
 
 function startBroadcasts(coordinator) {
@@ -45,6 +48,36 @@ class Outbox {
   sending = false;
 }
 
+/** The channel of the engine as a bus that carries what is published; null without one. */
+function openEngine(coordinator, engine) {
+  if (engine === undefined || engine === null || engine === false) return null;
+  if (typeof engine !== 'object') throw new TypeError('option "engine" must be an object');
+  const weak = new WeakRef(coordinator);
+  const opened = openRemote({ bus: { channel: CHANNEL, ...engine } }, (pairs) => {
+    const alive = weak.deref();
+    if (alive === undefined) return;
+    for (let index = 0; index < pairs.length; index += 2) if (pairs[index] === 'e') hear(alive, pairs[index + 1]);
+  });
+  // What was sent meanwhile was missed: anything in memory may be old.
+  opened.bus.onGap = () => weak.deref()?.cache?.memory?.clear?.();
+  return opened;
+}
+
+/** What comes over both ways counts once. */
+async function once(coordinator, { key, value, serviceId, timestamp }) {
+  const known = coordinator[INNER].written.get(key);
+  if (coordinator[INNER].engine !== null && known?.timestamp === timestamp && known?.serviceId === serviceId) return;
+  await coordinator.onRemoteInvalidation(key, value, serviceId, timestamp);
+}
+
+/** Applied one after another, as they were sent. */
+function hear(coordinator, text) {
+  const inner = coordinator[INNER];
+  inner.hearing = (inner.hearing ?? Promise.resolve()).then(async () => {
+    await once(coordinator, JSON.parse(text));
+  }).catch(warn);
+}
+
 const warn = (error) => process.emitWarning(`a handler of remote invalidations failed (${error?.name ?? typeof error})`);
 
 class DistributedCacheCoordinator {
@@ -60,8 +93,11 @@ class DistributedCacheCoordinator {
     this.broadcastInterval = interval;
     this.conflictResolutionStrategy = options.conflictResolution || 'latest-write-wins';
     this.stats = { broadcastsSent: 0, broadcastsReceived: 0, conflictsResolved: 0, peerFailures: 0 };
-    const { token } = options;
-    const inner = { remoteTtl, mostPending, mostAttempts, token, outboxes: new Map(), written: new Map(), dropped: 0, timer: null };
+    const { token, engine } = options;
+    const inner = {
+      engine: openEngine(this, engine), told: 0,
+      remoteTtl, mostPending, mostAttempts, token, outboxes: new Map(), written: new Map(), dropped: 0, timer: null,
+    };
     Object.defineProperty(this, INNER, { value: inner });
     inner.timer = startBroadcasts(this);
   }
@@ -90,7 +126,24 @@ class DistributedCacheCoordinator {
     written.delete(key);
     written.set(key, { timestamp, serviceId });
     bound(written, mostPending);
+    this._tellEngine(key, { timestamp, value, serviceId });
     return true;
+  }
+
+  /** At once; what cannot be sent waits in the queue of the bus. */
+  _tellEngine(key, entry) {
+    const inner = this[INNER];
+    if (inner.engine === null) return;
+    let text;
+    try {
+      text = JSON.stringify({ key, ...entry });
+    } catch (error) {
+      warn(error);
+      return;
+    }
+    inner.engine.publish(['e', text]).then((done) => {
+      if (done) inner.told += 1;
+    });
   }
 
   subscribeToInvalidations(pattern, callback) {
@@ -126,6 +179,7 @@ class DistributedCacheCoordinator {
       stats,
       undelivered: waiting,
       dropped: this[INNER].dropped,
+      ...(this[INNER].engine === null ? {} : { engine: { ...this[INNER].engine.getStats(), told: this[INNER].told } }),
     };
   }
 
@@ -141,6 +195,8 @@ class DistributedCacheCoordinator {
     clearInterval(inner.timer);
     inner.timer = null;
     inner.outboxes.clear();
+    inner.engine?.close();
+    inner.engine = null;
     this.pendingInvalidations.clear();
     this.remoteInvalidationHandlers.clear();
   }
@@ -149,8 +205,11 @@ class DistributedCacheCoordinator {
   async _flushPendingInvalidations() {
     const { outboxes, mostPending } = this[INNER];
     const peers = [...this.peers].filter(([id]) => id !== this.serviceId);
-    // Without anybody to tell it stays.
-    if (peers.length === 0) return;
+    // Without anybody to tell it stays; the engine was told already.
+    if (peers.length === 0) {
+      if (this[INNER].engine !== null) this.pendingInvalidations.clear();
+      return;
+    }
     for (const [id] of peers) {
       if (!outboxes.has(id)) outboxes.set(id, new Outbox());
       const { waiting } = outboxes.get(id);
@@ -264,7 +323,7 @@ async function receive(coordinator, request) {
   }
   const { serviceId, invalidations } = message;
   if (!Array.isArray(invalidations)) return 400;
-  for (const { key, value, timestamp } of invalidations) await coordinator.onRemoteInvalidation(key, value, serviceId, timestamp);
+  for (const { key, value, timestamp } of invalidations) await once(coordinator, { key, value, serviceId, timestamp });
   return 200;
 }
 

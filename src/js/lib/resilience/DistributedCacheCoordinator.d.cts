@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { EngineOptions, RemoteStats } from './MultiLayerCacheManager.cjs';
 
 export interface CoordinatorOptions {
   /** Milliseconds from one delivery to the next. @default 1000 */
@@ -13,6 +14,11 @@ export interface CoordinatorOptions {
   maxAttempts?: number;
   /** Sent to peers, and asked of them by {@link DistributedCacheCoordinator.handler}. @default none */
   token?: string;
+  /**
+   * Valkey or Redis that carries what is published to every coordinator on the channel, beside the peers or in their place: at
+   * once, at least once, in order. After a gap the cache's memory is emptied. @default none
+   */
+  engine?: false | (EngineOptions & { channel?: string });
 }
 
 export interface CoordinatorStats {
@@ -55,6 +61,8 @@ export declare class DistributedCacheCoordinator {
     undelivered: number;
     /** Keys given up: too many, or a peer that never took them. */
     dropped: number;
+    /** With `engine`; `told`: what it has taken. */
+    engine?: RemoteStats & { told: number };
   };
   /** Answers what peers POST to `/api/v1/cache/invalidations`. */
   handler(): (request: IncomingMessage, response: ServerResponse) => void;

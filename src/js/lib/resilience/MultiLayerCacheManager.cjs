@@ -6,7 +6,7 @@ const { native } = require('../../addon.cjs');
 const { getOrSet } = require('../../cache/loading.cjs');
 const { inMemory, overtake, readBelow } = require('../../cache/lookup.cjs');
 const { nameOf } = require('../../cache/names.cjs');
-const { Remote } = require('../../cache/remote.cjs');
+const { openRemote } = require('../../cache/open-remote.cjs');
 const { applyNotices, chainOf, matchingHere, removeKeys, stampTag } = require('../../cache/removal.cjs');
 const { Tags } = require('../../cache/tags.cjs');
 const { Waiters } = require('../../cache/waiters.cjs');
@@ -23,27 +23,15 @@ const LAYERS = ['memory', 'disk', 'remote'];
 const INNER = Symbol('MultiLayerCacheManager');
 const freed = new FinalizationRegistry((remote) => remote.close());
 
-/** The remote tier of the options, or null. A bus alone has one too, which keeps no values. */
-function openRemote(manager, { remote, bus, encryption }) {
-  if ((remote === undefined || remote === false) && (bus === undefined || bus === false)) return null;
-  for (const [name, given] of [['remote', remote], ['bus', bus]]) {
-    const fits = given === undefined || typeof given === 'boolean' || (typeof given === 'object' && given !== null);
-    if (!fits || (name === 'remote' && given === true)) throw new TypeError(`option "${name}" must be an object`);
-  }
-  const busOptions = bus === undefined || bus === false ? undefined : bus === true ? {} : bus;
-  const weak = new WeakRef(manager);
-  const apply = (pairs) => {
-    const alive = weak.deref();
-    if (alive !== undefined) applyNotices(alive, alive[INNER], pairs);
-  };
-  return new Remote(remote ? { encryption, ...remote } : busOptions, busOptions, apply, Boolean(remote));
-}
-
 class MultiLayerCacheManager {
   constructor(options = {}) {
     const { memory = {}, disk = {} } = options;
     const ttl = (memory && memory.ttl) || MEMORY_TTL;
-    const remote = openRemote(this, options);
+    const weak = new WeakRef(this);
+    const remote = openRemote(options, (pairs) => {
+      const alive = weak.deref();
+      if (alive !== undefined) applyNotices(alive, alive[INNER], pairs);
+    });
     try {
       this.memory = memory === false ? null : new MemoryCacheLayer({ ...memory, maxSize: memory.maxSize || MEMORY_SIZE, defaultTTL: ttl });
       this.disk = disk === false ? null : new DiskCacheLayer({ encryption: options.encryption, ...disk });
@@ -158,7 +146,11 @@ class MultiLayerCacheManager {
     const inner = this[INNER];
     const told = inner.remote?.remove(['t', tag]);
     await stampTag(this, inner, tag);
-    return inner.remote === null ? true : told;
+    if (inner.remote === null) return true;
+    const done = await told;
+    // Asked for meanwhile, it may have been the version before.
+    inner.remote.forgetTag(tag);
+    return done;
   }
 
   /** Removes every key that matches, with what depends on it: true, or false for what is no pattern. */
