@@ -188,6 +188,15 @@ router.proxy('api', { key: (request) => request.url }).close();
 // @ts-expect-error a number of milliseconds
 new IntelligentRouter({ slowStartMs: 'soon' });
 
+// Balancer
+import { LoadBalancer } from 'tooloo-native/lib/resilience/LoadBalancer.js';
+const hashed = new LoadBalancer<{ id: string; zone: string }>('consistent-hash', { zone: 'a', outlier: { failureRate: 0.2 } });
+hashed.acquire({ key: 7 })?.done(5, new Error('failed'));
+const drained2: Promise<void> = hashed.drainTarget('a');
+// @ts-expect-error a key is a text or a number
+hashed.nextTarget({ key: {} });
+void drained2;
+
 // Dashboard
 import { dashboard, type DashboardHandler } from 'tooloo-native';
 

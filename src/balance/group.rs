@@ -28,10 +28,16 @@ pub enum Method {
     SmoothWeighted,
     /// The same key to the same target while that has room.
     ConsistentHash,
+    /// In turn, whatever the weights; whose turn it is, the caller says.
+    RoundRobin,
+    /// The fewest requests: under way first, then recorded ones.
+    LeastRecorded,
+    /// The first in the order of insertion.
+    First,
 }
 
 impl Method {
-    /// All of them; an unknown name means the first.
+    /// Those of a router; an unknown name means the first.
     pub const ALL: [(&str, Self); 8] = [
         ("weighted-round-robin", Self::WeightedRoundRobin),
         ("least-connections", Self::LeastConnections),
@@ -72,7 +78,7 @@ pub struct Group {
     open: Vec<u32>,
     spots: Vec<u32>,
     weights: Weights,
-    keyed: Option<(Method, Tournament<f64>)>,
+    keyed: Option<(Method, Tournament<Key>)>,
     ring: Option<Ring>,
     smooth: Option<Smooth>,
     /// Slot → what it had in the turns by weight before members came or went.
@@ -84,11 +90,16 @@ pub struct Group {
 
 const NOWHERE: u32 = u32::MAX;
 
-fn key_of(method: Method, candidate: &Candidate) -> f64 {
+/// What the least of goes by; the second number decides between equals.
+type Key = (f64, f64);
+
+fn key_of(method: Method, candidate: &Candidate) -> Key {
+    let active = f64::from(candidate.load.active);
     match method {
-        Method::LeastConnections => f64::from(candidate.load.active),
-        Method::LeastRequest => (f64::from(candidate.load.active) + 1.0) / candidate.load.weight,
-        _ => candidate.mean_latency,
+        Method::LeastConnections => (active, 0.0),
+        Method::LeastRecorded => (active, candidate.load.requests),
+        Method::LeastRequest => ((active + 1.0) / candidate.load.weight, 0.0),
+        _ => (candidate.mean_latency, 0.0),
     }
 }
 
@@ -151,12 +162,13 @@ impl Group {
         self.ring = None;
     }
 
-    fn place_of(&self, slot: u32) -> Option<usize> {
+    /// The place of a slot among the members, in the order of insertion; `None` while that has yet to be settled.
+    pub fn place_of(&self, slot: u32) -> Option<usize> {
         let place = *self.places.get(slot as usize)?;
         (place != NOWHERE && !self.stale).then_some(place as usize)
     }
 
-    /// A candidate's weight or availability has changed.
+    /// A candidate's weight or availability has changed. Followed by [`Group::loaded`].
     pub fn changed(&mut self, slot: u32, candidate: &Candidate) {
         let Some(place) = self.place_of(slot) else { return };
         let spot = self.spots[place];
@@ -174,7 +186,6 @@ impl Group {
         if let Some(smooth) = &mut self.smooth {
             smooth.set(place, candidate.available.then_some(candidate.load.weight));
         }
-        self.loaded(slot, candidate, 0);
     }
 
     /// A candidate's requests or latency have changed; by how many requests under way.
@@ -198,7 +209,11 @@ impl Group {
         }
         let place = match method {
             Method::WeightedRoundRobin => self.in_turn()?,
-            Method::LeastConnections | Method::LeastRequest | Method::LatencyAware => self.least(method, candidates)?,
+            Method::LeastConnections | Method::LeastRecorded | Method::LeastRequest | Method::LatencyAware => {
+                self.least(method, candidates)?
+            }
+            Method::RoundRobin => self.next_from(by.turn)?,
+            Method::First => self.next_from(0)?,
             Method::Random => return self.any(random),
             Method::P2cEwma => {
                 let (one, other) = (self.any(random)?, self.any(random)?);
@@ -221,11 +236,17 @@ impl Group {
         place
     }
 
+    /// The first available place from this one on, and around.
+    fn next_from(&self, place: usize) -> Option<usize> {
+        let start = place % self.spots.len().max(1);
+        (start..self.spots.len()).chain(0..start).find(|place| self.spots[*place] != NOWHERE)
+    }
+
     fn least(&mut self, method: Method, candidates: &[Candidate]) -> Option<usize> {
         if self.keyed.as_ref().is_none_or(|(known, _)| *known != method) {
             let keys = self.members.iter().map(|slot| &candidates[*slot as usize]);
             let keys = keys.map(|candidate| candidate.available.then(|| key_of(method, candidate)));
-            self.keyed = Some((method, Tournament::new(keys, 0.0)));
+            self.keyed = Some((method, Tournament::new(keys, (0.0, 0.0))));
         }
         self.keyed.as_ref().and_then(|(_, tree)| tree.best())
     }
@@ -253,11 +274,13 @@ impl Group {
     }
 }
 
-/// What `consistent-hash` goes by.
+/// What `consistent-hash` goes by, and what is next in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Keyed {
     /// The hash of the request's key.
     pub key: Option<u64>,
     /// How many times the mean load a target may have.
     pub bound: f64,
+    /// The place from which on [`Method::RoundRobin`] looks.
+    pub turn: usize,
 }

@@ -4,6 +4,7 @@
 //! The deciding files know numbers and a passed-in time. No process, no socket and no timer: who asks performs what is
 //! decided here.
 
+pub mod balancer;
 pub mod circuit;
 pub mod forward;
 pub mod group;

@@ -145,7 +145,7 @@ impl Router {
         let target = self.targets.get_mut(slot as usize)?;
         let candidate = &mut self.candidates[slot as usize];
         let now = (self.now)();
-        let active = candidate.load.active;
+        let Load { active, weight, .. } = candidate.load;
         let result = body(target, &mut candidate.load, now);
         let until = target.record.until;
         let was = candidate.available;
@@ -163,7 +163,9 @@ impl Router {
         }
         let more = i64::from(candidate.load.active) - i64::from(active);
         for group in &mut self.services[target.service].groups[..=usize::from(target.local)] {
-            group.changed(slot, candidate);
+            if candidate.available != was || candidate.load.weight != weight {
+                group.changed(slot, candidate);
+            }
             group.loaded(slot, candidate, more);
         }
         Some(result)
@@ -201,6 +203,15 @@ impl Router {
 
     /// The slot to ask; `None` where nobody is available. `key` is for `consistent-hash`; `not` are slots to avoid.
     pub fn route(&mut self, service: usize, method: Method, key: Option<u64>, not: &[u32]) -> Option<u32> {
+        self.route_by(service, method, &Keyed { key, bound: self.config.hash_bound, turn: 0 }, not)
+    }
+
+    /// As [`Router::route`], where `turn` is the place of the one that is next in turn.
+    pub fn route_in_turn(&mut self, service: usize, method: Method, key: Option<u64>, turn: usize) -> Option<u32> {
+        self.route_by(service, method, &Keyed { key, bound: self.config.hash_bound, turn }, &[])
+    }
+
+    fn route_by(&mut self, service: usize, method: Method, by: &Keyed, not: &[u32]) -> Option<u32> {
         self.settle();
         let own = self.services.get_mut(service)?;
         own.groups.iter_mut().for_each(|group| group.settle(&self.candidates));
@@ -212,7 +223,7 @@ impl Router {
             return self.panic(service, not);
         }
         let stays = local.available() > 0 && shares(local, self.config.zone_threshold);
-        let slot = self.choose(service, if stays { LOCAL } else { ALL }, method, key, not)?;
+        let slot = self.choose(service, if stays { LOCAL } else { ALL }, method, by, not)?;
         let now = &self.now;
         if self.targets[slot as usize].circuit.begins(now) {
             self.change(slot, |_, _, _| ());
@@ -220,10 +231,9 @@ impl Router {
         Some(slot)
     }
 
-    fn choose(&mut self, service: usize, group: usize, method: Method, key: Option<u64>, not: &[u32]) -> Option<u32> {
-        let by = Keyed { key, bound: self.config.hash_bound };
+    fn choose(&mut self, service: usize, group: usize, method: Method, by: &Keyed, not: &[u32]) -> Option<u32> {
         let group = &mut self.services[service].groups[group];
-        let mut slot = group.pick(method, &self.candidates, &mut self.random, &by)?;
+        let mut slot = group.pick(method, &self.candidates, &mut self.random, by)?;
         if self.config.slow_start > 0.0 && self.targets[slot as usize].since.is_finite() {
             let age = ((self.now)() - self.targets[slot as usize].since) / self.config.slow_start;
             // A tenth of its share at first, growing to the whole.
@@ -249,17 +259,23 @@ impl Router {
 
     /// A request of this target has ended, after `latency` milliseconds where that is known.
     pub fn ended(&mut self, slot: u32, failed: bool, latency: f64, tracked: bool) {
-        let config = self.config.outlier;
+        let (config, breakers) = (self.config.outlier, self.config.breakers);
         let outcome = self.change(slot, |target, load, now| {
             if tracked {
                 load.active = load.active.saturating_sub(1);
             }
-            if !failed {
+            if failed {
+                load.requests += 1.0;
+            } else {
                 target.latencies.record(if latency >= 0.0 { latency } else { f64::NAN });
                 load.record(latency);
             }
             let bad = config.is_some_and(|config| target.record.note(&config, now, failed));
-            let turn = if failed { target.circuit.failed(now) } else { target.circuit.succeeded() };
+            let turn = match (breakers, failed) {
+                (false, _) => None,
+                (true, true) => target.circuit.failed(now),
+                (true, false) => target.circuit.succeeded(),
+            };
             (turn, bad, target.service)
         });
         let Some((turn, bad, service)) = outcome else { return };
@@ -280,6 +296,24 @@ impl Router {
         let Some(own) = self.services.get(service) else { return Vec::new() };
         let members = own.groups[ALL].members().iter();
         members.filter(|slot| self.candidates[**slot as usize].available).copied().collect()
+    }
+
+    /// All slots of a service, in the order of insertion.
+    pub fn members(&self, service: usize) -> &[u32] {
+        self.services.get(service).map_or(&[], |own| own.groups[ALL].members())
+    }
+
+    /// The place of a slot among [`Router::members`], once something was chosen.
+    pub fn place_of(&self, service: usize, slot: u32) -> Option<usize> {
+        self.services.get(service)?.groups[ALL].place_of(slot)
+    }
+
+    /// Forgets every target of every service.
+    pub fn clear(&mut self) {
+        self.services.iter_mut().for_each(|service| *service = Service::default());
+        (self.candidates, self.targets) = (Vec::new(), Vec::new());
+        (self.free, self.waiting) = (Vec::new(), Vec::new());
+        self.wake = f64::INFINITY;
     }
 
     /// How many requests of a service went round.

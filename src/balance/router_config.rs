@@ -19,6 +19,8 @@ pub struct RouterConfig {
     pub hash_bound: f64,
     /// Ejection of targets that fail too often. Default: none.
     pub outlier: Option<OutlierConfig>,
+    /// Whether each target has a breaker. Default: yes; no option says otherwise.
+    pub breakers: bool,
 }
 
 impl RouterConfig {
@@ -34,6 +36,7 @@ impl RouterConfig {
             },
             hash_bound: number(options, "hashBound", 1.25, 1.0, f64::INFINITY)?,
             outlier: outlier.map(OutlierConfig::from_options).transpose()?,
+            breakers: true,
         })
     }
 }

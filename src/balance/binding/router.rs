@@ -4,7 +4,7 @@ use crate::balance::circuit::Circuit;
 use crate::balance::group::Method;
 use crate::balance::ring;
 use crate::balance::router::{Event, Router};
-use crate::balance::router_config::{NoTarget, RouterConfig, check_port, weight_of};
+use crate::balance::router_config::{NoTarget, check_port, weight_of};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::clock::{Clock, SystemClock};
@@ -184,9 +184,7 @@ pub fn register(exports: Exports<'_>) {
 
 /// `(options, outlier options or undefined, seed's halves…)` → handle
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
-    let outlier = if call.scalar_at(1) == Scalar::Missing { None } else { Some(call.options_at(1)?) };
-    let config = RouterConfig::from_options(&call.options_at(0)?, outlier.as_ref())?;
-    let seed = (call.number_at(2)? as u64) << 32 | call.number_at(3)? as u64;
+    let (config, seed) = super::select::settings(call)?;
     let clock = Box::new(|| SystemClock.monotonic_millis());
     Ok(call.uint(ROUTERS.insert(Router::new(config, seed, clock))))
 }

@@ -1,9 +1,10 @@
 //! Balancers by handle; targets by their places in the face's array.
 
-use crate::balance::select::{Algorithm, Balancer, Load};
-use crate::binding::raw::{Call, Exports, Failure};
+use crate::balance::balancer::{self, Balancer};
+use crate::balance::router_config::{RouterConfig, weight_of};
+use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
-use crate::options::Scalar;
+use crate::clock::{Clock, SystemClock};
 
 thread_local! {
     static BALANCERS: Handles<Balancer> = const { handles() };
@@ -11,14 +12,12 @@ thread_local! {
 
 pub fn register(exports: Exports<'_>) {
     exports
-        .function("balancerOpen", |call| {
-            let seed = (call.number_at(0)? as u64) << 32 | call.number_at(1)? as u64;
-            Ok(call.uint(BALANCERS.insert(Balancer::new(seed))))
-        })
+        .function("balancerOpen", open)
         .function("balancerFree", |call| Ok(call.boolean(BALANCERS.remove(call.uint_at(0)?).is_some())))
+        // `(handle, id, weight, local?)`
         .function("balancerAdd", |call| {
-            let weight = if let Scalar::Number(weight) = call.scalar_at(1) { weight } else { 1.0 };
-            with(call, |balancer| balancer.add(Load::new(weight)))?;
+            let (id, weight, local) = (call.text_at(1)?, weight_of(&call.scalar_at(2)), call.boolean_at(3)?);
+            with(call, |balancer| balancer.add(&id, weight, local))?;
             Ok(call.undefined())
         })
         .function("balancerClear", |call| {
@@ -31,47 +30,51 @@ pub fn register(exports: Exports<'_>) {
             Ok(call.undefined())
         })
         // `(handle, algorithm's number, next place)` → place, or -1
-        .function("balancerPick", |call| {
-            let (algorithm, turn) = (algorithm_at(call.uint_at(1)?), call.number_at(2)?);
-            let picked = with(call, |balancer| balancer.pick(algorithm, turn as usize))?;
-            Ok(call.number(picked.map_or(-1.0, |place| place as f64)))
+        .function("balancerPick", |call| pick(call, None))
+        // `(handle, algorithm's number, next place, key)` → place, or -1
+        .function("balancerPickFor", |call| {
+            let key = call.text_at(3)?;
+            pick(call, Some(&key))
         })
-        .function("balancerAlgorithm", |call| Ok(call.uint(number_of(Algorithm::named(&call.text_at(0)?)))))
-        // `(handle, place, latency)`
-        .function("balancerRecord", |call| {
-            let (place, latency) = (call.uint_at(1)? as usize, call.number_at(2)?);
-            with(call, |balancer| balancer.change(place, |load| load.record(latency)))?;
+        .function("balancerAlgorithm", |call| Ok(call.uint(balancer::numbered(&call.text_at(0)?) as u32)))
+        // `(handle, place, failed?, latency, tracked?)`
+        .function("balancerEnd", |call| {
+            let (place, failed) = (call.uint_at(1)? as usize, call.boolean_at(2)?);
+            let (latency, tracked) = (call.number_at(3)?, call.boolean_at(4)?);
+            with(call, |balancer| balancer.ended(place, failed, latency, tracked))?;
             Ok(call.undefined())
         })
         // `(handle, place, one more?)` → requests under way
         .function("balancerTrack", |call| {
             let (place, more) = (call.uint_at(1)? as usize, call.boolean_at(2)?);
-            let active = with(call, |balancer| {
-                balancer.change(place, |load| {
-                    load.active = if more { load.active.saturating_add(1) } else { load.active.saturating_sub(1) };
-                    load.active
-                })
-            })?;
-            Ok(call.uint(active.unwrap_or(0)))
-        });
+            Ok(call.uint(with(call, |balancer| balancer.track(place, more))?))
+        })
+        // `(handle, place)` → requests under way
+        .function("balancerDrain", |call| {
+            let place = call.uint_at(1)? as usize;
+            Ok(call.uint(with(call, |balancer| balancer.drain(place))?))
+        })
+        .function("balancerAvailable", |call| Ok(call.number(with(call, Balancer::available)? as f64)));
 }
 
-const ALGORITHMS: [Algorithm; 7] = [
-    Algorithm::First,
-    Algorithm::RoundRobin,
-    Algorithm::LeastConnections,
-    Algorithm::LeastRequest,
-    Algorithm::Random,
-    Algorithm::P2cEwma,
-    Algorithm::SmoothWeighted,
-];
-
-fn number_of(algorithm: Algorithm) -> u32 {
-    ALGORITHMS.iter().position(|each| *each == algorithm).unwrap_or(0) as u32
+/// `(options, outlier options or undefined, seed's halves…)` → handle
+fn open<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (config, seed) = settings(call)?;
+    let clock = Box::new(|| SystemClock.monotonic_millis());
+    Ok(call.uint(BALANCERS.insert(Balancer::new(config, seed, clock))))
 }
 
-fn algorithm_at(number: u32) -> Algorithm {
-    ALGORITHMS.get(number as usize).copied().unwrap_or(Algorithm::First)
+/// What a router and a balancer are opened with: `(options, outlier options or undefined, seed's halves…)`.
+pub(super) fn settings(call: &Call<'_>) -> Result<(RouterConfig, u64), Failure> {
+    let outlier = if call.scalar_at(1) == crate::options::Scalar::Missing { None } else { Some(call.options_at(1)?) };
+    let config = RouterConfig::from_options(&call.options_at(0)?, outlier.as_ref())?;
+    Ok((config, (call.number_at(2)? as u64) << 32 | call.number_at(3)? as u64))
+}
+
+fn pick<'s>(call: &Call<'s>, key: Option<&str>) -> Answer<'s> {
+    let (method, turn) = (balancer::method(call.uint_at(1)? as usize), call.number_at(2)?);
+    let picked = with(call, |balancer| balancer.pick(method, turn as usize, key))?;
+    Ok(call.number(picked.map_or(-1.0, |place| place as f64)))
 }
 
 fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Balancer) -> R) -> Result<R, Failure> {

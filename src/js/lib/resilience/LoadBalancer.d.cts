@@ -1,15 +1,42 @@
+import type { OutlierOptions } from './IntelligentRouter.cjs';
+
 export type BalancingAlgorithm =
   | 'round-robin'
   | 'least-connections'
   | 'least-request'
   | 'random'
   | 'p2c-ewma'
-  | 'smooth-weighted-round-robin';
+  | 'smooth-weighted-round-robin'
+  | 'consistent-hash';
+
+export interface LoadBalancerOptions {
+  /** Ejection of targets that fail too often, as `done` and `recordFailure` say. @default none */
+  outlier?: OutlierOptions;
+  /** Share of available targets below which all are asked, 0 to 1. @default 0, never */
+  panicThreshold?: number;
+  /** Milliseconds in which a target that is new or back gets a growing share. @default 0 */
+  slowStartMs?: number;
+  /** The zone this process is in: targets whose `zone` is the same are preferred. */
+  zone?: string;
+  /** Share of the own zone's targets that have to be available for requests to stay in it, 0 to 1. @default 0.5 */
+  zoneThreshold?: number;
+  /** How many times the mean load a target may have with `consistent-hash`. @default 1.25 */
+  hashBound?: number;
+  /** Repeats every random choice. */
+  seed?: number;
+}
+
+export interface ChoiceOptions {
+  /** For `consistent-hash`: the same key goes to the same target. */
+  key?: string | number;
+}
 
 export interface BalancerTarget {
   id: unknown;
   /** Share of the requests, for the algorithms that know weights. @default 1 */
   weight?: number;
+  /** Where it is; see the option `zone`. */
+  zone?: string;
 }
 
 export interface TargetStats {
@@ -20,8 +47,8 @@ export interface TargetStats {
 
 /** Chooses among targets. */
 export declare class LoadBalancer<T extends BalancerTarget = BalancerTarget> {
-  /** Any other name takes the first target. `seed` repeats every random choice. */
-  constructor(algorithm?: BalancingAlgorithm | (string & {}), options?: { seed?: number });
+  /** Any other name takes the first target. */
+  constructor(algorithm?: BalancingAlgorithm | (string & {}), options?: LoadBalancerOptions);
   targets: T[];
   algorithm: string;
   roundRobinIndex: number;
@@ -29,11 +56,18 @@ export declare class LoadBalancer<T extends BalancerTarget = BalancerTarget> {
   /** Adding an id again resets its statistics. */
   addTarget(target: T): void;
   removeTarget(id: unknown): void;
-  /** The very object that was added; `null` without targets. */
-  nextTarget(): T | null;
-  /** The next target, counted as busy until `done` is called. */
-  acquire(): { target: T; done(latencyMs?: number): void } | null;
+  /** Nothing new for a target; resolves once nothing is under way there. It stays in the list until it is removed. */
+  drainTarget(id: unknown): Promise<void>;
+  /** The very object that was added; `null` where no target is available. */
+  nextTarget(options?: ChoiceOptions): T | null;
+  /**
+   * The next target, counted as busy until `done` is called. An error counts as a failure, an `AbortError` as no request
+   * at all.
+   */
+  acquire(options?: ChoiceOptions): { target: T; done(latencyMs?: number, error?: unknown): void } | null;
   recordRequest(id: unknown, latencyMs?: number): void;
+  /** A request that `nextTarget` chose a target for has failed. */
+  recordFailure(id: unknown): void;
   setAlgorithm(algorithm: BalancingAlgorithm | (string & {})): void;
   /** Begins the round anew. */
   rebalance(): void;
@@ -42,6 +76,8 @@ export declare class LoadBalancer<T extends BalancerTarget = BalancerTarget> {
     /** Live; a Map, so JSON shows nothing of it. */
     targetStats: Map<unknown, TargetStats>;
     activeTargets: number;
+    /** Those that may be chosen: neither ejected nor draining. */
+    availableTargets: number;
     /** The same as a plain object. */
     byTarget: Record<string, TargetStats>;
   };
