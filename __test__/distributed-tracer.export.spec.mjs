@@ -149,6 +149,13 @@ test('a span that ends after its trace goes by itself, and nothing goes twice', 
   tracer.endSpan(traceId, late);
   const [span, ...rest] = await received(tracer);
   assert.deepEqual([span.name, span.parentSpanId, rest.length], ['late', spanId, 0]);
+  // One that ends between its trace's end and the hand-over goes with the trace.
+  const other = tracer.startTrace();
+  const between = tracer.startSpan(other.traceId, 'between');
+  tracer.endTrace(other.traceId);
+  tracer.endSpan(other.traceId, between);
+  assert.deepEqual((await received(tracer)).map(({ name }) => name), ['web', 'between']);
+  assert.equal(tracer.exporterStats().tracesSampled, 2);
   // A trace that is started once more is one more span of the trace.
   tracer.startTrace(traceId);
   tracer.endSpan(traceId, tracer.startSpan(traceId, 'again'));

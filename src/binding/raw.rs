@@ -386,6 +386,21 @@ impl<'s> Call<'s> {
         }
     }
 
+    /// A string as UTF-16 code units: for long texts, which V8 copies so ten times as fast as it makes UTF-8 of them.
+    pub fn utf16_at(&self, index: usize) -> Result<Vec<u16>, Failure> {
+        let (env, raw, mut len) = (self.scope.env, self.arg(index), 0);
+        // SAFETY: a null buffer asks for the length alone; a value that is no string gives a status.
+        let status = unsafe { sys::napi_get_value_string_utf16(env, raw, ptr::null_mut(), 0, &mut len) };
+        if status != sys::Status::napi_ok {
+            return Err(Failure::wrong_type(index, "a string"));
+        }
+        let mut units = vec![0u16; len + 1];
+        // SAFETY: the buffer holds `len` units and the closing NUL.
+        unsafe { sys::napi_get_value_string_utf16(env, raw, units.as_mut_ptr(), units.len(), &mut len) };
+        units.truncate(len);
+        Ok(units)
+    }
+
     /// An array of strings, buffers and `null`s (holes and `undefined` are `null` too).
     pub fn list_at(&self, index: usize) -> Result<Vec<Item>, Failure> {
         let (env, array, mut length) = (self.scope.env, self.arg(index), 0);

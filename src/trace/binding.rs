@@ -80,7 +80,10 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("errorsKept", TracerConfig::ERRORS_KEPT.into())
         .number("errorsShown", TracerConfig::ERRORS_SHOWN.into())
         .number("errorText", TracerConfig::ERROR_TEXT.into())
-        .number("unsampledKept", TracerConfig::UNSAMPLED_KEPT.into())
+        .number(
+            "endedKept",
+            if export.is_some() { TracerConfig::EXPORTED_KEPT } else { TracerConfig::UNSAMPLED_KEPT }.into(),
+        )
         .number("idBlockTraces", id::TRACES as f64)
         .number("idBlockSpans", id::SPANS as f64)
         .number("nameChars", label::NAME_CHARS as f64)

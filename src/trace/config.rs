@@ -64,6 +64,9 @@ impl TracerConfig {
     pub const ERRORS_SHOWN: u32 = 10;
     /// How many unsampled traces stay readable after their end; nothing will ever be exported of them.
     pub const UNSAMPLED_KEPT: u32 = 1_024;
+    /// How many traces stay readable after their end where they are exported: what lives on costs the collector of
+    /// garbage more than anything else in tracing does.
+    pub const EXPORTED_KEPT: u32 = 256;
     /// Characters of an error's text that are kept.
     pub const ERROR_TEXT: u32 = 1_024;
 

@@ -111,7 +111,8 @@ class DistributedTracer {
     if (!trace.end(now, key(status), metadata)) return;
     const { exporter } = this[STATE];
     if (exporter !== null) exporter.ended(trace);
-    if (!trace.sampled) this[STATE].retire(trace);
+    // What is exported is to be found there: carrying it on would be most of what tracing costs.
+    if (exporter !== null || !trace.sampled) this[STATE].retire(trace);
     measure(this, trace, trace, now);
   }
 
@@ -216,7 +217,7 @@ class DistributedTracer {
     // On its way: the promise keeps the process alive until it is settled, for a bounded time.
     state.exporter?.flush({ timeoutMs: state.recorder.config.exitTimeoutMs }).catch(() => {});
     state.traces.clear();
-    state.unsampled = [];
+    state.retired = [];
     state.next = 0;
   }
 
@@ -275,8 +276,8 @@ class State {
     this.traces = traces;
     this.started = 0;
     this.carried = new Carried();
-    // The unsampled traces that ended last: those that are still readable.
-    this.unsampled = [];
+    // The unsampled or exported traces that ended last: those that are still readable.
+    this.retired = [];
     this.next = 0;
     this.exporter = recorder.config.isExporting ? new Exporter(recorder, this.carried) : null;
     if (this.exporter === null) return;
@@ -295,12 +296,12 @@ class State {
     return this.exporter === null ? this.recorder.admits() : this.exporter.admits();
   }
 
-  /** Takes an ended unsampled trace in and lets go of one that ended long before it. */
+  /** Takes an ended trace in and lets go of one that ended long before it, unless a span of it is still open. */
   retire(trace) {
-    const earlier = this.unsampled[this.next];
-    this.unsampled[this.next] = trace;
-    this.next = this.next + 1 === this.recorder.config.unsampledKept ? 0 : this.next + 1;
-    if (earlier !== undefined && !earlier.isOpen) this.traces.forget(earlier);
+    const earlier = this.retired[this.next];
+    this.retired[this.next] = trace;
+    this.next = this.next + 1 === this.recorder.config.endedKept ? 0 : this.next + 1;
+    if (earlier !== undefined && !earlier.isOpen && earlier.openSpans === 0) this.traces.forget(earlier);
   }
 }
 

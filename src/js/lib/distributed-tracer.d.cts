@@ -282,7 +282,10 @@ export class DistributedTracer {
   flush(options?: { timeoutMs?: number }): Promise<boolean>;
   /** The exporter's figures; `undefined` where nothing is exported. */
   exporterStats(): ExporterStats | undefined;
-  /** The live trace. Of the unsampled traces, those open and the 1,024 that ended last are there. */
+  /**
+   * The live trace. Of the unsampled traces, those open and the 1,024 that ended last are there; of all traces, where they are
+   * exported, those open and the 256 that ended last.
+   */
   getTrace(traceId: string): Trace | null;
   getMetrics(): TracerMetricsReport;
   /** Drops traces that ended more than `maxAge` ms ago, and those open for too long. @default 300000 */

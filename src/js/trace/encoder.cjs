@@ -9,6 +9,10 @@ const TEXT = 0;
 const NUMBER = 1;
 const BOOLEAN = 2;
 const REMOTE_PARENT = 8;
+/** The length of a parent's id that is that of the trace's first span. */
+const BELOW_ROOT = -1;
+/** The reason of what belongs to a trace that was counted before. */
+const COUNTED = 3;
 /** Numbers before the attributes of a span, and those of an attribute. */
 const HEAD = 16;
 const ATTRIBUTE = 3;
@@ -36,7 +40,9 @@ class Encoder {
 
   /** Adds a trace with those of its spans that ended and were not added before, or one of its spans alone. */
   add(trace, only, reason, state) {
-    const spans = only === null ? trace.spans().filter((span) => span.duration !== OPEN && (span.flags & FLAGS.SENT) === 0) : [only];
+    // Ended after its trace, but before that was handed over.
+    if (only !== null && (only.flags & FLAGS.SENT) !== 0) return;
+    const spans = only === null ? trace.spans() : [only];
     const before = { text: this.#text, at: this.#at };
     for (const bare of [false, true]) {
       try {
@@ -48,15 +54,15 @@ class Encoder {
         this.#at = before.at;
       }
     }
-    for (const span of spans) span.flags |= FLAGS.SENT;
+    for (const span of spans) if (span.duration !== OPEN) span.flags |= FLAGS.SENT;
   }
 
   #trace(trace, spans, whole, reason, state, bare) {
-    const count = spans.length + (whole ? 1 : 0);
     this.#room(HEAD);
     const numbers = this.#numbers;
-    numbers[this.#at++] = count;
-    numbers[this.#at++] = reason;
+    const counted = this.#at++;
+    let count = whole ? 1 : 0;
+    numbers[this.#at++] = whole ? reason : COUNTED;
     numbers[this.#at++] = trace.began;
     numbers[this.#at++] = trace.id.length;
     numbers[this.#at++] = state.length;
@@ -70,9 +76,15 @@ class Encoder {
     // Who does not say what a span belongs to means the trace; a part of another service's trace has nothing above it.
     const root = trace.remote ? '' : trace.spanId;
     for (const span of spans) {
-      this.#span(span, span.id, span.parent ?? root, span.flags, span.start, span.operation ?? '', bare);
+      // Open ones go when they end.
+      if (span.duration === OPEN || (span.flags & FLAGS.SENT) !== 0) continue;
+      count += 1;
+      // The parent of most spans, in a number instead of a text.
+      const parent = whole && span.parent === root ? null : span.parent ?? (whole && !trace.remote ? null : root);
+      this.#span(span, span.id, parent, span.flags, span.start, span.operation ?? '', bare);
       this.#describe(span.live === null ? null : span.live.tags, span, span.live === null ? null : span.live.logs, bare);
     }
+    this.#numbers[counted] = count;
     this.#spans += count;
   }
 
@@ -90,11 +102,11 @@ class Encoder {
     numbers[at++] = record.duration;
     numbers[at++] = name.length;
     numbers[at++] = id.length;
-    numbers[at++] = parent.length;
+    numbers[at++] = parent === null ? BELOW_ROOT : parent.length;
     numbers[at++] = status.length;
     numbers[at++] = error.length;
     this.#at = at;
-    this.#text += name + id + parent + status + error;
+    this.#text += parent === null ? name + id + status + error : name + id + parent + status + error;
   }
 
   /** Attributes, events and links. */
@@ -106,22 +118,25 @@ class Encoder {
       attributes = this.#attributes(record.metadata, attributes, record.status !== 'success');
     }
     this.#numbers[count] = attributes;
-    this.#list(bare || !Array.isArray(logs) ? [] : logs, (log) => this.#event(log));
-    this.#list(bare || record.links === null ? [] : record.links, ({ traceId, spanId, attributes: own }) => {
+    const events = bare || !Array.isArray(logs) ? 0 : logs.length;
+    const links = bare || record.links === null ? 0 : record.links.length;
+    this.#number(events);
+    for (let at = 0; at < events; at += 1) this.#event(logs[at]);
+    this.#number(links);
+    for (let at = 0; at < links; at += 1) {
+      const { traceId, spanId, attributes: own } = record.links[at];
       this.#texts(text(traceId), text(spanId));
       this.#counted(own);
-    });
+    }
   }
 
-  #list(items, add) {
+  #number(value) {
     this.#room(1);
-    this.#numbers[this.#at++] = items.length;
-    for (const item of items) add(item);
+    this.#numbers[this.#at++] = value;
   }
 
   #event({ timestamp, level, message, attributes }) {
-    this.#room(1);
-    this.#numbers[this.#at++] = typeof timestamp === 'number' ? timestamp : 0;
+    this.#number(typeof timestamp === 'number' ? timestamp : 0);
     this.#texts(attributes === undefined ? 'log' : text(message).slice(0, this.#valueChars));
     this.#counted(attributes ?? { 'log.severity': level, 'log.message': message });
   }
@@ -145,7 +160,8 @@ class Encoder {
   #attributes(object, before, failed) {
     if (typeof object !== 'object' || object === null) return before;
     let count = before;
-    for (const key of Object.keys(object)) {
+    // Not by a list of keys, which would be made for each span.
+    for (const key in object) {
       if (count >= this.#mostAttributes) break;
       if (failed && (key === 'error' || key === 'reason')) continue;
       if (this.#attribute(key, object[key])) count += 1;
@@ -154,10 +170,16 @@ class Encoder {
   }
 
   #attribute(key, value) {
-    let [kind, payload, characters] = [NUMBER, value, ''];
-    if (typeof value === 'string') [kind, characters] = [TEXT, value];
-    else if (typeof value === 'boolean') [kind, payload] = [BOOLEAN, value ? 1 : 0];
-    else if (typeof value !== 'number' || !Number.isFinite(value)) {
+    let kind = NUMBER;
+    let payload = value;
+    let characters = '';
+    if (typeof value === 'string') {
+      kind = TEXT;
+      characters = value;
+    } else if (typeof value === 'boolean') {
+      kind = BOOLEAN;
+      payload = value ? 1 : 0;
+    } else if (typeof value !== 'number' || !Number.isFinite(value)) {
       characters = written(value);
       if (characters === undefined) return false;
       kind = TEXT;

@@ -3,7 +3,8 @@
 //! ```text
 //! batch  = trace*
 //! trace  = spans reason began  id.len state.len                                  text: id, tracestate
-//! span   = flags start duration  name.len id.len parent.len status.len error.len  text: the same
+//! span   = flags start duration  name.len id.len parent.len status.len error.len  text: the same; a parent.len of -1
+//!          means the first span of the trace
 //!          attributes attribute*  events event*  links link*
 //! attribute = key.len kind value                  kind 0: value is the text's length; 1 number; 2 boolean
 //! event  = unix_ms name.len attributes attribute*
@@ -24,8 +25,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A batch as it came.
 #[derive(Debug, Clone, Default)]
 pub struct HandOver {
-    /// All texts, one after the other.
-    pub text: String,
+    /// All texts, one after the other, in UTF-16.
+    pub text: Vec<u16>,
     /// All numbers.
     pub numbers: Vec<f64>,
     /// How many spans it holds.
@@ -37,7 +38,7 @@ pub struct HandOver {
 impl HandOver {
     /// Memory it takes.
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.numbers.len() * size_of::<f64>()
+        self.text.len() * size_of::<u16>() + self.numbers.len() * size_of::<f64>()
     }
 }
 
@@ -64,7 +65,8 @@ pub struct Decoded {
 /// Takes a hand-over apart. What is torn ends it: the rest is missing from the result.
 pub fn decode(batch: &HandOver) -> Decoded {
     let mut decoded = Decoded::default();
-    let mut reader = Reader::new(batch);
+    let (text, ascii) = utf8(&batch.text);
+    let mut reader = Reader { numbers: &batch.numbers, text: &text, ascii };
     let scope = InstrumentationScope::builder("tooloo-native").with_version(env!("CARGO_PKG_VERSION")).build();
     while !reader.numbers.is_empty() {
         if trace(&mut reader, batch.offset_ms, &scope, &mut decoded).is_none() {
@@ -77,15 +79,21 @@ pub fn decode(batch: &HandOver) -> Decoded {
 fn trace(reader: &mut Reader<'_>, offset_ms: f64, scope: &InstrumentationScope, out: &mut Decoded) -> Option<()> {
     let [spans, reason, began_ms] = reader.take()?;
     let [id, state] = reader.texts()?;
-    out.reasons.push(match reason as u8 {
-        0 => Reason::Sampled,
-        1 => Reason::Failed,
-        _ => Reason::Slow,
+    out.reasons.extend(match reason as u8 {
+        0 => Some(Reason::Sampled),
+        1 => Some(Reason::Failed),
+        2 => Some(Reason::Slow),
+        // A late part of a trace that was counted before.
+        _ => None,
     });
     let state = TraceState::from_str(&state).unwrap_or_default();
     let began_us = (began_ms + offset_ms) * 1e3;
+    let mut root = SpanId::INVALID;
     for _ in 0..spans as usize {
-        let span = span(reader, began_us, &id, &state, scope)?;
+        let span = span(reader, began_us, &id, &state, root, scope)?;
+        if root == SpanId::INVALID {
+            root = span.span_context.span_id();
+        }
         out.spans.push(span);
     }
     Some(())
@@ -96,9 +104,11 @@ fn span(
     began_us: f64,
     trace: &str,
     state: &TraceState,
+    root: SpanId,
     scope: &InstrumentationScope,
 ) -> Option<SpanData> {
     let [flags, start_us, duration_us] = reader.take()?;
+    let is_below_root = reader.numbers.get(2).is_some_and(|&length| length < 0.0);
     let [name, id, parent, status, error] = reader.texts()?;
     let flags = flags as u32;
     let facts = Facts::from_flags(flags);
@@ -133,7 +143,11 @@ fn span(
             false,
             state.clone(),
         ),
-        parent_span_id: if parent.is_empty() { SpanId::INVALID } else { SpanId::from(narrow(&parent)) },
+        parent_span_id: match parent.as_ref() {
+            "" if is_below_root => root,
+            "" => SpanId::INVALID,
+            id => SpanId::from(narrow(id)),
+        },
         parent_span_is_remote: facts.has_remote_parent,
         span_kind: kind,
         name: Cow::Owned(name.into_owned()),
@@ -183,6 +197,16 @@ fn fnv(text: &str) -> u128 {
         .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(prime))
 }
 
+/// UTF-16 as UTF-8, and whether all of it is ASCII. A lone half of a pair becomes one character, as it was one unit.
+fn utf8(units: &[u16]) -> (String, bool) {
+    let mut bytes = Vec::with_capacity(units.len());
+    bytes.extend(units.iter().map(|&unit| unit as u8));
+    match String::from_utf8(bytes) {
+        Ok(text) if units.iter().all(|&unit| unit < 128) => (text, true),
+        _ => (String::from_utf16_lossy(units), false),
+    }
+}
+
 /// What is left of a hand-over.
 struct Reader<'a> {
     numbers: &'a [f64],
@@ -191,10 +215,6 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(batch: &'a HandOver) -> Self {
-        Self { numbers: &batch.numbers, text: &batch.text, ascii: batch.text.is_ascii() }
-    }
-
     fn take<const COUNT: usize>(&mut self) -> Option<[f64; COUNT]> {
         let (taken, rest) = self.numbers.split_first_chunk::<COUNT>()?;
         self.numbers = rest;
@@ -270,7 +290,7 @@ mod tests {
         numbers.extend([1.0, 1_700_000_000_000.0, 3.0, 1.0, 1.0, 1.0, 7.0]);
         numbers.extend([1.0, 32.0, 16.0, 0.0]);
         let text = format!("{trace}{name}{span}{span}errordownk{value}nblogl{TRACE}{span}");
-        HandOver { text, numbers, spans: 1, offset_ms: 1_000.0 }
+        HandOver { text: text.encode_utf16().collect(), numbers, spans: 1, offset_ms: 1_000.0 }
     }
 
     #[test]
@@ -307,6 +327,7 @@ mod tests {
         fn nothing_that_comes_in_does_harm(
             text in "\\PC{0,40}", numbers in prop::collection::vec(prop_oneof![0.0f64..9.0, any::<f64>()], 0..60),
         ) {
+            let text = text.encode_utf16().collect();
             let spans = decode(&HandOver { text, numbers, spans: 3, offset_ms: 0.0 }).spans.len();
             prop_assert!(spans <= 60);
         }

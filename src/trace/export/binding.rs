@@ -58,7 +58,7 @@ fn exporter<R>(call: &Call<'_>, body: impl FnOnce(&mut Exporter) -> R) -> Result
 
 /// `(handle, text, Float64Array numbers, count, spans, nowMs)`: see [`super::batch`]
 pub fn push<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (text, count) = (call.text_at(1)?.into_string(), call.uint_at(3)? as usize);
+    let (text, count) = (call.utf16_at(1)?, call.uint_at(3)? as usize);
     let numbers = call.cells::<f64>(2)?.iter().take(count).map(std::cell::Cell::get).collect();
     let (spans, now_ms) = (call.uint_at(4)? as usize, call.number_at(5)?);
     exporter(call, |exporter| exporter.push(text, numbers, spans, now_ms))?;

@@ -69,7 +69,7 @@ impl Exporter {
     }
 
     /// Takes spans over. `now_ms` is the monotonic clock of their times, read just now.
-    pub fn push(&mut self, text: String, numbers: Vec<f64>, spans: usize, now_ms: f64) {
+    pub fn push(&mut self, text: Vec<u16>, numbers: Vec<f64>, spans: usize, now_ms: f64) {
         let offset_ms = self.wall.offset(now_ms, unix_ms());
         self.queue.push(HandOver { text, numbers, spans, offset_ms });
         if let Some(sender) = self.sender.take() {

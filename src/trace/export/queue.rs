@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn a_batch_is_bounded_in_bytes_too() {
         let queue = queue(10, 4, Duration::ZERO);
-        assert!(!queue.push(HandOver { text: "x".repeat(ExportConfig::QUEUE_BYTES + 1), ..batch(1) }));
+        assert!(!queue.push(HandOver { text: vec![0; ExportConfig::QUEUE_BYTES / 2 + 1], ..batch(1) }));
         assert_eq!(queue.stats().dropped_queue_full, 1);
     }
 
