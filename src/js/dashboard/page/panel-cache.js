@@ -3,7 +3,9 @@ import { element, say } from './dom.js';
 import { facts } from './facts.js';
 import { bytes, count, percent, rate } from './format.js';
 
-const TIERS = { memory: ['Memory', 1], shared: ['Shared memory', 3], disk: ['Disk', 4], remote: ['Remote', 2], cdn: ['CDN', 5], misses: ['Misses', 0] };
+const TIERS = {
+  memory: ['Memory', 1], memoryOrServer: ['Memory or server', 1], shared: ['Shared memory', 3], disk: ['Disk', 4], remote: ['Remote', 2], cdn: ['CDN', 5], misses: ['Misses', 0],
+};
 
 /** Which tier answered, as one bar and a list. */
 function tierBar() {

@@ -10,11 +10,13 @@ const SIZE_EVERY_MS = 5000;
 /** Hits by tier, the fastest first, of the statistics of PersistentCache, the layers or their manager. */
 function tiersOf(stats) {
   const layered = Object.keys(stats).filter((key) => /^(memory|disk|remote|cdn)Hits$/.test(key));
-  if (layered.length > 0) return Object.fromEntries(layered.map((key) => [key.slice(0, -'Hits'.length), stats[key]]));
+  if (stats.memoryHits !== undefined) return Object.fromEntries(layered.map((key) => [key.slice(0, -'Hits'.length), stats[key]]));
   const { hits = 0, reads, sharedHits = 0 } = stats;
   if (stats.currentEntries !== undefined) return { disk: hits };
   if (stats.memorySize === undefined || reads === undefined) return { memory: hits };
-  return { memory: Math.max(hits - reads, 0), shared: sharedHits, disk: Math.max(reads - sharedHits, 0) };
+  // With a server below the files, what came from it is told apart from neither.
+  const own = stats.remote === undefined ? 'memory' : 'memoryOrServer';
+  return { [own]: Math.max(hits - reads, 0), shared: sharedHits, disk: Math.max(reads - sharedHits, 0) };
 }
 
 const numbers = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => Number.isFinite(value)));

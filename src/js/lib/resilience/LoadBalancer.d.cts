@@ -1,4 +1,4 @@
-import type { OutlierOptions } from './IntelligentRouter.cjs';
+import type { IntelligentRouterOptions } from './IntelligentRouter.cjs';
 
 export type BalancingAlgorithm =
   | 'round-robin'
@@ -9,22 +9,11 @@ export type BalancingAlgorithm =
   | 'smooth-weighted-round-robin'
   | 'consistent-hash';
 
-export interface LoadBalancerOptions {
-  /** Ejection of targets that fail too often, as `done` and `recordFailure` say. @default none */
-  outlier?: OutlierOptions;
-  /** Share of available targets below which all are asked, 0 to 1. @default 0, never */
-  panicThreshold?: number;
-  /** Milliseconds in which a target that is new or back gets a growing share. @default 0 */
-  slowStartMs?: number;
-  /** The zone this process is in: targets whose `zone` is the same are preferred. */
-  zone?: string;
-  /** Share of the own zone's targets that have to be available for requests to stay in it, 0 to 1. @default 0.5 */
-  zoneThreshold?: number;
-  /** How many times the mean load a target may have with `consistent-hash`. @default 1.25 */
-  hashBound?: number;
-  /** Repeats every random choice. */
-  seed?: number;
-}
+/** As a router's. Failures come from `done` and `recordFailure`; a target's zone stands beside its id. */
+export type LoadBalancerOptions = Pick<
+  IntelligentRouterOptions,
+  'outlier' | 'panicThreshold' | 'slowStartMs' | 'zone' | 'zoneThreshold' | 'hashBound' | 'seed'
+>;
 
 export interface ChoiceOptions {
   /** For `consistent-hash`: the same key goes to the same target. */
