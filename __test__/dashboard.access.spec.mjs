@@ -16,10 +16,13 @@ afterEach(async () => {
 async function serve(app, address = '127.0.0.1') {
   const server = http.createServer(app).listen(0, address);
   await once(server, 'listening');
-  closing.push(() => new Promise((resolve) => {
-    server.close(resolve);
-    server.closeAllConnections();
-  }));
+  closing.push(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  );
   return server.address().port;
 }
 
@@ -45,7 +48,14 @@ const cookieOf = ({ headers }) => headers['set-cookie'][0].split(';')[0];
 
 test('without a token a visitor from loopback sees the page, its files and its figures', async () => {
   const port = await serve(page());
-  for (const [path, type] of [['/', 'text/html'], ['/app.js', 'text/javascript'], ['/style.css', 'text/css'], ['/uplot.js', 'text/javascript'], ['/icon.svg', 'image/svg+xml'], ['/snapshot', 'application/json']]) {
+  for (const [path, type] of [
+    ['/', 'text/html'],
+    ['/app.js', 'text/javascript'],
+    ['/style.css', 'text/css'],
+    ['/uplot.js', 'text/javascript'],
+    ['/icon.svg', 'image/svg+xml'],
+    ['/snapshot', 'application/json'],
+  ]) {
     const { status, headers } = await ask(port, path);
     assert.equal(status, 200, path);
     assert.ok(headers['content-type'].startsWith(type), path);
@@ -55,10 +65,26 @@ test('without a token a visitor from loopback sees the page, its files and its f
 test('every answer keeps the page to itself', async () => {
   const port = await serve(page({ token: TOKEN }));
   const bearer = { authorization: `Bearer ${TOKEN}` };
-  for (const [path, headers] of [['/', {}], ['/', bearer], ['/snapshot', {}], ['/snapshot', bearer], ['/style.css', {}], ['/nothing', {}], ['/trace?id=1', bearer], [`/?token=${TOKEN}`, {}]]) {
+  for (const [path, headers] of [
+    ['/', {}],
+    ['/', bearer],
+    ['/snapshot', {}],
+    ['/snapshot', bearer],
+    ['/style.css', {}],
+    ['/nothing', {}],
+    ['/trace?id=1', bearer],
+    [`/?token=${TOKEN}`, {}],
+  ]) {
     const answer = await ask(port, path, { headers });
     const policy = answer.headers['content-security-policy'];
-    for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"]) {
+    for (const part of [
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "frame-ancestors 'none'",
+      "base-uri 'none'",
+      "require-trusted-types-for 'script'",
+    ]) {
       assert.ok(policy.includes(part), `${path}: ${part}`);
     }
     assert.doesNotMatch(policy, /unsafe|\*|https?:/);
@@ -73,7 +99,15 @@ test('every answer keeps the page to itself', async () => {
 test('a host name that a stranger can point here is refused, an address or localhost is not', async () => {
   const port = await serve(page({ hosts: ['Ops.Example.com'] }));
   const status = async (host) => (await ask(port, '/snapshot', { headers: { host } })).status;
-  for (const host of ['localhost', `localhost:${port}`, 'app.localhost', '127.0.0.1', '[::1]:80', 'ops.example.com', 'OPS.example.com:8080']) {
+  for (const host of [
+    'localhost',
+    `localhost:${port}`,
+    'app.localhost',
+    '127.0.0.1',
+    '[::1]:80',
+    'ops.example.com',
+    'OPS.example.com:8080',
+  ]) {
     assert.equal(await status(host), 200, host);
   }
   for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'xops.example.com']) {
@@ -92,14 +126,20 @@ test('behind a proxy every visitor looks local, so without a token what a proxy 
   assert.equal((await ask(guarded, '/snapshot', { headers })).status, 200);
 });
 
-const outside = Object.values(os.networkInterfaces()).flat().find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+const outside = Object.values(os.networkInterfaces())
+  .flat()
+  .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 
-test('without a token a visitor from another address is refused', { skip: outside === undefined && 'only loopback here' }, async () => {
-  const port = await serve(page(), '0.0.0.0');
-  const { status, text } = await ask(port, '/snapshot', { address: outside });
-  assert.equal(status, 403);
-  assert.match(text, /Only from this machine/);
-});
+test(
+  'without a token a visitor from another address is refused',
+  { skip: outside === undefined && 'only loopback here' },
+  async () => {
+    const port = await serve(page(), '0.0.0.0');
+    const { status, text } = await ask(port, '/snapshot', { address: outside });
+    assert.equal(status, 403);
+    assert.match(text, /Only from this machine/);
+  },
+);
 
 test('the socket says who asks: Express’s own idea of the address changes nothing', async () => {
   const app = express();
@@ -128,11 +168,17 @@ test('a token opens in a header, and once in the address, which becomes a cookie
 test('a wrong token opens nothing, however it comes', async () => {
   const port = await serve(page({ token: TOKEN }));
   const wrong = [
-    ['/snapshot', { authorization: `Bearer ${TOKEN}x` }], ['/snapshot', { authorization: `Bearer ${TOKEN.slice(1)}` }],
-    ['/snapshot', { authorization: TOKEN }], ['/snapshot', { authorization: 'Bearer ' }], ['/snapshot', { authorization: `Basic ${TOKEN}` }],
-    ['/snapshot', { cookie: `tooloo_dashboard=${TOKEN}` }], [`/snapshot?token=${TOKEN}`, {}], [`/events?token=${TOKEN}`, {}],
+    ['/snapshot', { authorization: `Bearer ${TOKEN}x` }],
+    ['/snapshot', { authorization: `Bearer ${TOKEN.slice(1)}` }],
+    ['/snapshot', { authorization: TOKEN }],
+    ['/snapshot', { authorization: 'Bearer ' }],
+    ['/snapshot', { authorization: `Basic ${TOKEN}` }],
+    ['/snapshot', { cookie: `tooloo_dashboard=${TOKEN}` }],
+    [`/snapshot?token=${TOKEN}`, {}],
+    [`/events?token=${TOKEN}`, {}],
   ];
-  for (const [path, headers] of wrong) assert.equal((await ask(port, path, { headers })).status, 401, `${path} ${JSON.stringify(headers)}`);
+  for (const [path, headers] of wrong)
+    assert.equal((await ask(port, path, { headers })).status, 401, `${path} ${JSON.stringify(headers)}`);
   const guessed = await ask(port, '/?token=wrong');
   assert.equal(guessed.status, 401);
   assert.equal(guessed.headers['set-cookie'], undefined);
@@ -212,13 +258,29 @@ test('no address becomes a redirect to somewhere else', async () => {
   const port = await serve(app);
   for (const path of ['//evil.example', '/d', '//evil.example/d', '/%2f%2fevil.example', '/\\evil.example']) {
     const { headers } = await ask(port, path);
-    if (headers.location !== undefined) assert.equal(new URL(headers.location, `http://here.example${path.replace(/^\/+/, '/')}`).host, 'here.example', path);
+    if (headers.location !== undefined)
+      assert.equal(
+        new URL(headers.location, `http://here.example${path.replace(/^\/+/, '/')}`).host,
+        'here.example',
+        path,
+      );
   }
 });
 
 test('no file beside the page can be asked for', async () => {
   const port = await serve(page());
-  for (const path of ['/../index.cjs', '/..%2findex.cjs', '/%2e%2e/access.cjs', '/page/app.js', '/./app.js', '/app.js/', '/constructor', '/__proto__', '//', '/%00']) {
+  for (const path of [
+    '/../index.cjs',
+    '/..%2findex.cjs',
+    '/%2e%2e/access.cjs',
+    '/page/app.js',
+    '/./app.js',
+    '/app.js/',
+    '/constructor',
+    '/__proto__',
+    '//',
+    '/%00',
+  ]) {
     assert.equal((await ask(port, path)).status, 404, path);
   }
 });

@@ -31,7 +31,12 @@ const BAD = [
   ['a wrong one in an object', { limiter: { api: 'x' } }, TypeError, /option "limiter\.api"/],
   ['an array in an array', { limiter: [[limiter]] }, TypeError, /option "limiter\.1"/],
   ['health without checks', { health: limiter }, TypeError, /getAllHealth\(\) or getAllProbeStatus\(\)/],
-  ['an interval as text', { ...good, intervalMs: '1000' }, TypeError, /option "intervalMs" must be a number, got '1000'/],
+  [
+    'an interval as text',
+    { ...good, intervalMs: '1000' },
+    TypeError,
+    /option "intervalMs" must be a number, got '1000'/,
+  ],
   ['an interval of null', { ...good, intervalMs: null }, TypeError, /option "intervalMs"/],
   ['an interval of NaN', { ...good, intervalMs: NaN }, RangeError, /option "intervalMs" .* got NaN/],
   ['too short an interval', { ...good, intervalMs: 249 }, RangeError, /from 250 to 60000, got 249/],
@@ -39,7 +44,12 @@ const BAD = [
   ['a fraction of an interval', { ...good, intervalMs: 300.5 }, RangeError, /whole number/],
   ['no viewers', { ...good, maxViewers: 0 }, RangeError, /option "maxViewers" .* got 0/],
   ['endless viewers', { ...good, maxViewers: Infinity }, RangeError, /got Infinity/],
-  ['a token that is no text', { ...good, token: 1234567890123456 }, TypeError, /option "token" must be a string, got a value of type number/],
+  [
+    'a token that is no text',
+    { ...good, token: 1234567890123456 },
+    TypeError,
+    /option "token" must be a string, got a value of type number/,
+  ],
   ['an empty token', { ...good, token: '' }, RangeError, /at least 16 characters, got 0/],
   ['a short token', { ...good, token: 'short' }, RangeError, /at least 16 characters, got 5/],
   ['a token no header can carry', { ...good, token: SECRET }, RangeError, /visible ASCII/],
@@ -59,12 +69,15 @@ const BAD = [
 
 for (const [name, options, type, message] of BAD) {
   test(`${name} is refused`, () => {
-    assert.throws(() => dashboard(options), (error) => {
-      assert.equal(error.constructor, type);
-      assert.match(error.message, message);
-      assert.ok(!error.message.includes(SECRET));
-      return true;
-    });
+    assert.throws(
+      () => dashboard(options),
+      (error) => {
+        assert.equal(error.constructor, type);
+        assert.match(error.message, message);
+        assert.ok(!error.message.includes(SECRET));
+        return true;
+      },
+    );
   });
 }
 

@@ -27,15 +27,20 @@ class Counted {
 async function serve(options) {
   const handler = dashboard({ intervalMs: 250, ...options });
   const responses = [];
-  const server = http.createServer((request, response) => {
-    responses.push(response);
-    handler(request, response);
-  }).listen(0, '127.0.0.1');
+  const server = http
+    .createServer((request, response) => {
+      responses.push(response);
+      handler(request, response);
+    })
+    .listen(0, '127.0.0.1');
   await once(server, 'listening');
-  closing.push(() => new Promise((resolve) => {
-    server.close(resolve);
-    server.closeAllConnections();
-  }));
+  closing.push(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  );
   return { handler, server, responses, port: server.address().port };
 }
 
@@ -43,12 +48,23 @@ async function serve(options) {
 function watch(port) {
   return new Promise((resolve, reject) => {
     const request = http.get({ host: '127.0.0.1', port, path: '/events', agent: false }, (response) => {
-      const viewer = { status: response.statusCode, headers: response.headers, events: [], gone: false, leave: () => request.destroy() };
+      const viewer = {
+        status: response.statusCode,
+        headers: response.headers,
+        events: [],
+        gone: false,
+        leave: () => request.destroy(),
+      };
       let text = '';
       response.setEncoding('utf8').on('data', (chunk) => {
         text += chunk;
         for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-          const lines = Object.fromEntries(text.slice(0, end).split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+          const lines = Object.fromEntries(
+            text
+              .slice(0, end)
+              .split('\n')
+              .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+          );
           if (lines.event) viewer.events.push({ name: lines.event, data: JSON.parse(lines.data) });
           text = text.slice(end + 2);
         }
@@ -69,7 +85,10 @@ test('a viewer gets what was before, the figures now, and new ones with each int
   await until(() => viewer.events.length >= 4);
   const [history, ...snapshots] = viewer.events;
   assert.deepEqual([history.name, history.data.points], ['history', []]);
-  assert.deepEqual(snapshots.map(({ data }) => data.panels.limiter[0].allowed), snapshots.map((_, index) => index + 1));
+  assert.deepEqual(
+    snapshots.map(({ data }) => data.panels.limiter[0].allowed),
+    snapshots.map((_, index) => index + 1),
+  );
   viewer.leave();
 
   const later = await watch(port);
@@ -87,7 +106,9 @@ test('while nobody watches, no module is read', async () => {
   viewer.leave();
   await until(async () => {
     const before = limiter.reads;
-    await new Promise((resolve) => { setTimeout(resolve, 800); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 800);
+    });
     return limiter.reads === before;
   });
 });
@@ -98,7 +119,9 @@ test('all viewers share one reading an interval, and so do questions for a singl
   const viewers = await Promise.all(Array.from({ length: 8 }, () => watch(port)));
   const begun = performance.now();
   await until(() => viewers.every(({ events }) => events.length >= 4));
-  const answers = await Promise.all(Array.from({ length: 5 }, () => fetch(`http://127.0.0.1:${port}/snapshot`).then((answer) => answer.json())));
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () => fetch(`http://127.0.0.1:${port}/snapshot`).then((answer) => answer.json())),
+  );
   const intervals = (performance.now() - begun) / 1000;
   assert.ok(limiter.reads <= intervals + 2, `${limiter.reads} readings in ${intervals} intervals`);
   assert.equal(new Set(answers.map(({ at }) => at)).size, 1);
@@ -191,7 +214,9 @@ for (const major of [18, 20, 22, 24]) {
       t.skip(`Node ${major} is not to be had here`);
       return;
     }
-    const child = spawn(binary, ['--input-type=module', '--eval', IDLE], { cwd: fileURLToPath(new URL('..', import.meta.url)) });
+    const child = spawn(binary, ['--input-type=module', '--eval', IDLE], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+    });
     let [out, errors] = ['', ''];
     child.stdout.on('data', (chunk) => (out += chunk));
     child.stderr.on('data', (chunk) => (errors += chunk));

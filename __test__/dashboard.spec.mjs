@@ -7,8 +7,21 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
 import {
-  CircuitBreaker, ConnectionPool, dashboard, DiskCacheLayer, DistributedTracer, HealthMonitor, HorizontalScalingManager, IntelligentRouter,
-  LoadBalancer, MemoryCacheLayer, MultiLayerCacheManager, PersistentCache, QueryOptimizer, RateLimiter, ReadinessProbe,
+  CircuitBreaker,
+  ConnectionPool,
+  dashboard,
+  DiskCacheLayer,
+  DistributedTracer,
+  HealthMonitor,
+  HorizontalScalingManager,
+  IntelligentRouter,
+  LoadBalancer,
+  MemoryCacheLayer,
+  MultiLayerCacheManager,
+  PersistentCache,
+  QueryOptimizer,
+  RateLimiter,
+  ReadinessProbe,
 } from '../src/js/index.mjs';
 import { until } from './support/until.mjs';
 
@@ -26,16 +39,19 @@ function folder() {
   return home;
 }
 
-/** `{ ask(path), snapshot() }`. Modules are read anew by each question with `fresh`; else by one handler, at intervals. */
+/** `{ ask(path), snapshot() }`. With `fresh` each question reads the modules anew; else one handler does, at intervals. */
 async function serve(options, { fresh = true } = {}) {
   const handler = dashboard({ intervalMs: 250, ...options });
   const again = (...exchange) => dashboard({ intervalMs: 250, ...options })(...exchange);
   const server = http.createServer(fresh ? again : handler).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  closing.push(() => new Promise((resolve) => {
-    server.close(resolve);
-    server.closeAllConnections();
-  }));
+  closing.push(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  );
   const ask = async (at) => {
     const response = await fetch(`http://127.0.0.1:${server.address().port}${at}`);
     return { status: response.status, text: await response.text() };
@@ -45,7 +61,8 @@ async function serve(options, { fresh = true } = {}) {
 /** What is read asynchronously is there the next time. */
 const keep = (options) => serve(options, { fresh: false });
 
-const tracerOf = (options) => held(new DistributedTracer({ samplingRate: 1, ...options }), (tracer) => tracer.shutdown());
+const tracerOf = (options) =>
+  held(new DistributedTracer({ samplingRate: 1, ...options }), (tracer) => tracer.shutdown());
 
 test('the cache’s panel says which tier answered, and how much is where', async () => {
   const cacheDir = folder();
@@ -71,7 +88,9 @@ test('the cache’s panel says which tier answered, and how much is where', asyn
 });
 
 test('layers of the cache are shown too, also those that are read asynchronously', async () => {
-  const manager = held(new MultiLayerCacheManager({ disk: { dbPath: path.join(folder(), 'a') } }), (cache) => cache.destroy());
+  const manager = held(new MultiLayerCacheManager({ disk: { dbPath: path.join(folder(), 'a') } }), (cache) =>
+    cache.destroy(),
+  );
   const disk = held(new DiskCacheLayer({ dbPath: path.join(folder(), 'b') }), (cache) => cache.destroy());
   const memory = held(new MemoryCacheLayer({ maxSize: 7 }), (cache) => cache.destroy());
   await manager.set('k', 1);
@@ -93,7 +112,9 @@ test('layers of the cache are shown too, also those that are read asynchronously
 
 test('a server below the files is a tier of its own where the cache counts it, and named where it does not', async () => {
   const layers = { getStats: () => ({ memoryHits: 3, diskHits: 2, remoteHits: 4, misses: 1 }) };
-  const persistent = { getStats: () => ({ hits: 9, reads: 3, sharedHits: 1, misses: 1, memorySize: 2, remote: { isUp: true } }) };
+  const persistent = {
+    getStats: () => ({ hits: 9, reads: 3, sharedHits: 1, misses: 1, memorySize: 2, remote: { isUp: true } }),
+  };
   const { snapshot } = await serve({ cache: { layers, persistent } });
   const [one, other] = (await snapshot()).panels.cache;
   assert.deepEqual([one.tiers, one.hitRate], [{ memory: 3, disk: 2, remote: 4 }, 0.9]);
@@ -106,18 +127,33 @@ test('the pool’s panel says who has connections and who waits', async () => {
   const waiting = pool.acquire();
   const { snapshot } = await serve({ pool });
   const [read] = (await snapshot()).panels.pool;
-  assert.deepEqual([read.active, read.most, read.size, read.waiting, read.utilization], [2, 2, 2, 1, pool.getStats().utilization]);
+  assert.deepEqual(
+    [read.active, read.most, read.size, read.waiting, read.utilization],
+    [2, 2, 2, 1, pool.getStats().utilization],
+  );
   pool.release(lent[0]);
   pool.release(await waiting);
   pool.release(lent[1]);
 });
 
 test('the queries’ panel has texts without literals and parameters, and advice that counts for nothing', async () => {
-  const optimizer = held(new QueryOptimizer({ batchTimeout: 1, slowQueryThreshold: 1, executor: async (items) => {
-    await new Promise((resolve) => { setTimeout(resolve, 20); });
-    return items.map(() => ({ rows: [1, 2] }));
-  } }), (each) => each.close());
-  await optimizer.queueQuery("SELECT * FROM users WHERE name = 'Secret Name' AND pin = 4711 AND mail = $1 -- secret comment", ['secret@example.com']);
+  const optimizer = held(
+    new QueryOptimizer({
+      batchTimeout: 1,
+      slowQueryThreshold: 1,
+      executor: async (items) => {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 20);
+        });
+        return items.map(() => ({ rows: [1, 2] }));
+      },
+    }),
+    (each) => each.close(),
+  );
+  await optimizer.queueQuery(
+    "SELECT * FROM users WHERE name = 'Secret Name' AND pin = 4711 AND mail = $1 -- secret comment",
+    ['secret@example.com'],
+  );
   const { snapshot } = await serve({ optimizer });
   const before = optimizer.getStats();
   const read = await snapshot();
@@ -132,7 +168,9 @@ test('the queries’ panel has texts without literals and parameters, and advice
 });
 
 test('the limiter’s panel says who is denied what, with the busiest clients first', async () => {
-  const limiter = held(new RateLimiter({ rateLimit: 10, refillRate: 0.001, maxWaitTime: 60_000 }), (each) => each.shutdown());
+  const limiter = held(new RateLimiter({ rateLimit: 10, refillRate: 0.001, maxWaitTime: 60_000 }), (each) =>
+    each.shutdown(),
+  );
   for (let call = 0; call < 4; call += 1) limiter.isAllowed('half');
   for (let call = 0; call < 12; call += 1) limiter.isAllowed('<script>');
   limiter.isAllowed('quiet', 0);
@@ -141,9 +179,22 @@ test('the limiter’s panel says who is denied what, with the busiest clients fi
   const { snapshot } = await serve({ limiter });
   const [read] = (await snapshot()).panels.limiter;
   const stats = limiter.getStats();
-  assert.deepEqual([read.allowed, read.denied, read.allowRate, read.clients, read.waiting], [stats.allowedRequests, stats.deniedRequests, stats.allowRate, 4, 1]);
-  assert.deepEqual(read.busiest.map(({ client }) => client), ['<script>', 'blocked', 'half']);
-  assert.deepEqual(read.busiest.map(({ tokens, queueSize }) => [tokens, queueSize]), [[0, 1], [10, 0], [6, 0]]);
+  assert.deepEqual(
+    [read.allowed, read.denied, read.allowRate, read.clients, read.waiting],
+    [stats.allowedRequests, stats.deniedRequests, stats.allowRate, 4, 1],
+  );
+  assert.deepEqual(
+    read.busiest.map(({ client }) => client),
+    ['<script>', 'blocked', 'half'],
+  );
+  assert.deepEqual(
+    read.busiest.map(({ tokens, queueSize }) => [tokens, queueSize]),
+    [
+      [0, 1],
+      [10, 0],
+      [6, 0],
+    ],
+  );
   assert.ok(read.busiest[1].blockedMs > 50_000);
   limiter.shutdown();
   await waiting;
@@ -151,10 +202,21 @@ test('the limiter’s panel says who is denied what, with the busiest clients fi
 
 test('a limiter with nothing but the original’s statistics has busiest clients as well', async () => {
   const bucket = (tokens) => ({ tokens, limit: 10, utilization: '', queueSize: 0 });
-  const limiter = { getStats: () => ({ totalRequests: 9, allowedRequests: 8, deniedRequests: 1, allowRate: '88.89%', buckets: { full: bucket(10), a: bucket(5), b: bucket(1) } }) };
+  const limiter = {
+    getStats: () => ({
+      totalRequests: 9,
+      allowedRequests: 8,
+      deniedRequests: 1,
+      allowRate: '88.89%',
+      buckets: { full: bucket(10), a: bucket(5), b: bucket(1) },
+    }),
+  };
   const { snapshot } = await serve({ limiter });
   const [read] = (await snapshot()).panels.limiter;
-  assert.deepEqual(read.busiest.map(({ client }) => client), ['b', 'a']);
+  assert.deepEqual(
+    read.busiest.map(({ client }) => client),
+    ['b', 'a'],
+  );
   assert.equal(read.allowed, 8);
 });
 
@@ -166,7 +228,9 @@ test('the tracer’s panel has every operation’s figures, and the latest, slow
     const span = tracer.startSpan(traceId, 'work', spanId);
     if (number === 3) {
       slowest = traceId;
-      await new Promise((resolve) => { setTimeout(resolve, 60); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 60);
+      });
     }
     tracer.endSpan(traceId, span, number === 5 ? 'error' : 'success', number === 5 ? { error: 'no luck' } : {});
     tracer.endTrace(traceId, number === 5 ? 'error' : 'success', number === 5 ? { error: 'no luck' } : {});
@@ -177,7 +241,10 @@ test('the tracer’s panel has every operation’s figures, and the latest, slow
   assert.deepEqual([read.service, read.ended, read.errorRate], ['shop', metrics.totalRequests, metrics.errorRate]);
   const work = read.operations.find(({ name }) => name === 'work');
   const { count, errorCount, p50Ms, p95Ms, p99Ms } = metrics.requests.work;
-  assert.deepEqual([work.count, work.errorCount, work.p50Ms, work.p95Ms, work.p99Ms], [count, errorCount, p50Ms, p95Ms, p99Ms]);
+  assert.deepEqual(
+    [work.count, work.errorCount, work.p50Ms, work.p95Ms, work.p99Ms],
+    [count, errorCount, p50Ms, p95Ms, p99Ms],
+  );
   const list = (name) => read.traces.filter(({ lists }) => lists.includes(name));
   assert.equal(list('latest').length, 15);
   assert.ok(list('slowest').some(({ id }) => id === slowest));
@@ -199,7 +266,15 @@ test('a trace opens with its spans, tags and logs, in microseconds, whatever the
   const { traceId, spanId } = tracer.startTrace();
   const cycle = {};
   cycle.self = cycle;
-  for (const [key, value] of [['text', '<b>'], ['number', 7], ['big', 7n], ['cycle', cycle], ['long', 'x'.repeat(9999)], ['nothing', null], ['symbol', Symbol('s')]]) {
+  for (const [key, value] of [
+    ['text', '<b>'],
+    ['number', 7],
+    ['big', 7n],
+    ['cycle', cycle],
+    ['long', 'x'.repeat(9999)],
+    ['nothing', null],
+    ['symbol', Symbol('s')],
+  ]) {
     tracer.addTag(traceId, key, value);
   }
   tracer.addLog(traceId, { any: 'thing' }, 'warn');
@@ -211,11 +286,20 @@ test('a trace opens with its spans, tags and logs, in microseconds, whatever the
   const { status, text } = await ask(`/trace?tracer=web&id=${traceId}`);
   assert.equal(status, 200);
   const trace = JSON.parse(text);
-  assert.deepEqual(trace.spans.map(({ name, parentSpanId }) => [name, parentSpanId]), [['outer', spanId], ['inner', outer]]);
+  assert.deepEqual(
+    trace.spans.map(({ name, parentSpanId }) => [name, parentSpanId]),
+    [
+      ['outer', spanId],
+      ['inner', outer],
+    ],
+  );
   assert.ok(trace.spans[1].offsetMs >= trace.spans[0].offsetMs);
   assert.deepEqual([trace.durationMs, trace.root.status], [null, 'in-progress']);
   const tags = Object.fromEntries(trace.root.tags);
-  assert.deepEqual([tags.text, tags.number, tags.big, tags.nothing, tags.symbol], ['<b>', '7', '7n', 'null', 'Symbol(s)']);
+  assert.deepEqual(
+    [tags.text, tags.number, tags.big, tags.nothing, tags.symbol],
+    ['<b>', '7', '7n', 'null', 'Symbol(s)'],
+  );
   assert.ok(tags.long.length <= 501 && tags.cycle.includes('Circular'));
   assert.deepEqual([trace.root.logs[0].level, trace.root.logs[0].message], ['warn', "{ any: 'thing' }"]);
   assert.deepEqual(trace.spans[1].metadata, [['error', 'broke']]);
@@ -252,13 +336,30 @@ test('breakers, services, checks, targets and instances are as their modules say
   await instances.scaleUp('api', 2);
   const { snapshot } = await serve({ breakers, health: [probe, monitor], router, balancer, instances });
   const { panels } = await snapshot();
-  assert.deepEqual(panels.breakers.map(({ breaker, state, attempts }) => [breaker, state, attempts]), [['mail', 'OPEN', 1], ['search', 'CLOSED', 0]]);
+  assert.deepEqual(
+    panels.breakers.map(({ breaker, state, attempts }) => [breaker, state, attempts]),
+    [
+      ['mail', 'OPEN', 1],
+      ['search', 'CLOSED', 0],
+    ],
+  );
   assert.ok(panels.breakers[0].nextProbeInMs > 0);
-  assert.deepEqual(panels.health.flatMap(({ checks }) => checks.map(({ name, status }) => [name, status])), [['database', 'ready'], ['other', 'healthy']]);
+  assert.deepEqual(
+    panels.health.flatMap(({ checks }) => checks.map(({ name, status }) => [name, status])),
+    [
+      ['database', 'ready'],
+      ['other', 'healthy'],
+    ],
+  );
   const [{ target, weight, avg, health }] = panels.router[0].services[0].targets;
   assert.deepEqual([target, weight, avg, health], ['127.0.0.1:8001', 2, 12, 'healthy']);
-  assert.deepEqual(panels.balancer[0].targets, [{ target: 'eu', requests: 1, latencyMs: balancer.getStats().byTarget.eu.latency }]);
-  assert.deepEqual(panels.instances[0].instances.map(({ port }) => port), instances.getInstanceDetails('api').map(({ port }) => port));
+  assert.deepEqual(panels.balancer[0].targets, [
+    { target: 'eu', requests: 1, latencyMs: balancer.getStats().byTarget.eu.latency },
+  ]);
+  assert.deepEqual(
+    panels.instances[0].instances.map(({ port }) => port),
+    instances.getInstanceDetails('api').map(({ port }) => port),
+  );
   assert.equal(panels.instances[0].count, 2);
 });
 
@@ -278,15 +379,24 @@ test('members that come later are shown, and those that go are not', async () =>
 });
 
 test('a module that fails takes no other with it, and its message stays where it is', async () => {
-  const broken = { getStats: () => { throw Object.assign(new Error('password hunter2'), { code: 'EBROKEN' }); } };
+  const broken = {
+    getStats: () => {
+      throw Object.assign(new Error('password hunter2'), { code: 'EBROKEN' });
+    },
+  };
   const rejecting = { getStats: () => Promise.reject(new Error('password hunter2')) };
   const never = { getStats: () => new Promise(() => {}) };
   const { snapshot } = await keep({ pool: broken, cache: { rejecting, never }, limiter: new RateLimiter() });
   const read = await snapshot();
   assert.deepEqual(read.panels.pool, [{ name: '', unreadable: 'EBROKEN' }]);
-  assert.deepEqual(read.panels.cache.map(({ pending }) => pending), [true, true]);
+  assert.deepEqual(
+    read.panels.cache.map(({ pending }) => pending),
+    [true, true],
+  );
   assert.equal(read.panels.limiter[0].allowed, 0);
-  await new Promise((resolve) => { setTimeout(resolve, 300); });
+  await new Promise((resolve) => {
+    setTimeout(resolve, 300);
+  });
   assert.doesNotMatch(JSON.stringify(await snapshot()), /hunter2/);
 });
 
@@ -298,7 +408,8 @@ test('a panel shows fifty modules at most, and the same one twice when it is giv
 
 test('names of any kind do no harm', async () => {
   const limiter = held(new RateLimiter(), (each) => each.shutdown());
-  for (const id of ['__proto__', 'constructor', '</script>', '\u2028', 'x'.repeat(5000), '💥', '\ud800']) limiter.isAllowed(id);
+  for (const id of ['__proto__', 'constructor', '</script>', '\u2028', 'x'.repeat(5000), '💥', '\ud800'])
+    limiter.isAllowed(id);
   const tracer = tracerOf();
   for (const name of ['__proto__', 'constructor', '<img src=x onerror=alert(1)>']) {
     const { traceId, spanId } = tracer.startTrace();

@@ -10,7 +10,16 @@ function made(algorithm, targets, options) {
   return balancer;
 }
 const next = (balancer, count, options) => Array.from({ length: count }, () => balancer.nextTarget(options)?.id);
-const ALGORITHMS = ['round-robin', 'least-connections', 'least-request', 'random', 'p2c-ewma', 'smooth-weighted-round-robin', 'consistent-hash', 'strange'];
+const ALGORITHMS = [
+  'round-robin',
+  'least-connections',
+  'least-request',
+  'random',
+  'p2c-ewma',
+  'smooth-weighted-round-robin',
+  'consistent-hash',
+  'strange',
+];
 
 test('consistent-hash: a key keeps its target, and only a lost target’s keys move', () => {
   const balancer = made('consistent-hash', ['a', 'b', 'c', 'd']);
@@ -31,7 +40,7 @@ test('consistent-hash: a target has no more than its bound of the load', () => {
     const { target } = balancer.acquire({ key: 'the same' });
     busy[target.id] = (busy[target.id] ?? 0) + 1;
   }
-  assert.ok(Math.max(...Object.values(busy)) <= Math.ceil(1.25 * 100 / 4), JSON.stringify(busy));
+  assert.ok(Math.max(...Object.values(busy)) <= Math.ceil((1.25 * 100) / 4), JSON.stringify(busy));
 });
 
 test('consistent-hash without a key goes in turn by weight', () => {
@@ -53,7 +62,9 @@ for (const algorithm of ALGORITHMS) {
 }
 
 test('a target that fails too often is away for its time, and back after it', async () => {
-  const balancer = made('round-robin', ['a', 'b'], { outlier: { minimumRequests: 4, failureRate: 0.5, baseEjectionMs: 100 } });
+  const balancer = made('round-robin', ['a', 'b'], {
+    outlier: { minimumRequests: 4, failureRate: 0.5, baseEjectionMs: 100 },
+  });
   for (let call = 0; call < 8; call += 1) {
     const { target, done } = balancer.acquire();
     done(1, target.id === 'a' ? new Error('failed') : undefined);
@@ -64,7 +75,9 @@ test('a target that fails too often is away for its time, and back after it', as
 });
 
 test('one always may be ejected, and never more than the share says', () => {
-  const balancer = made('round-robin', ['a', 'b', 'c', 'd'], { outlier: { minimumRequests: 2, maxEjectionPercent: 50 } });
+  const balancer = made('round-robin', ['a', 'b', 'c', 'd'], {
+    outlier: { minimumRequests: 2, maxEjectionPercent: 50 },
+  });
   for (const id of ['a', 'b', 'c', 'd']) for (let call = 0; call < 3; call += 1) balancer.recordFailure(id);
   assert.equal(balancer.getStats().availableTargets, 2);
 });
@@ -80,7 +93,8 @@ test('without the option failures are counted and send nobody away', () => {
 
 test('who asked and gave up says nothing of the target', () => {
   const balancer = made('least-request', ['a', 'b'], { outlier: { minimumRequests: 2 } });
-  for (let call = 0; call < 10; call += 1) balancer.acquire().done(undefined, new DOMException('given up', 'AbortError'));
+  for (let call = 0; call < 10; call += 1)
+    balancer.acquire().done(undefined, new DOMException('given up', 'AbortError'));
   assert.equal(balancer.getStats().availableTargets, 2);
   assert.equal(balancer.getStats().byTarget.a.requests, 0);
   assert.deepEqual(next(balancer, 1), ['a'], 'nothing is under way there');
@@ -120,7 +134,11 @@ test('a drain goes on when the array is changed by somebody else, and a target t
 });
 
 test('the own zone is preferred while enough of it is there', () => {
-  const targets = [{ id: 'a', zone: 'eu' }, { id: 'b', zone: 'us' }, { id: 'c', zone: 'eu' }];
+  const targets = [
+    { id: 'a', zone: 'eu' },
+    { id: 'b', zone: 'us' },
+    { id: 'c', zone: 'eu' },
+  ];
   const balancer = made('round-robin', targets, { zone: 'eu', zoneThreshold: 0.6 });
   assert.deepEqual(new Set(next(balancer, 6)), new Set(['a', 'c']));
   balancer.drainTarget('c');
@@ -136,8 +154,11 @@ test('a new target begins with a part of its share', () => {
 
 test('options that cannot be meant are refused with their names', () => {
   for (const [options, message] of [
-    [{ zoneThreshold: 2 }, /zoneThreshold/], [{ hashBound: 0.5 }, /hashBound/], [{ slowStartMs: -1 }, /slowStartMs/],
-    [{ panicThreshold: 'x' }, /panicThreshold/], [{ outlier: { failureRate: 7 } }, /failureRate/],
+    [{ zoneThreshold: 2 }, /zoneThreshold/],
+    [{ hashBound: 0.5 }, /hashBound/],
+    [{ slowStartMs: -1 }, /slowStartMs/],
+    [{ panicThreshold: 'x' }, /panicThreshold/],
+    [{ outlier: { failureRate: 7 } }, /failureRate/],
   ]) {
     assert.throws(() => new LoadBalancer('random', options), message);
   }

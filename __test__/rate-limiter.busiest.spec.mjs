@@ -14,7 +14,12 @@ const names = (busiest) => busiest.map(({ client }) => client);
 
 test('the longest line comes first, then the emptiest bucket or a block; full buckets are left out', async () => {
   const limiter = make({ rateLimit: 10 });
-  for (const [client, calls] of [['some', 3], ['most', 9], ['all', 10], ['none', 0]]) {
+  for (const [client, calls] of [
+    ['some', 3],
+    ['most', 9],
+    ['all', 10],
+    ['none', 0],
+  ]) {
     limiter.isAllowed(client, 0);
     for (let call = 0; call < calls; call += 1) limiter.isAllowed(client);
   }
@@ -23,9 +28,13 @@ test('the longest line comes first, then the emptiest bucket or a block; full bu
   const waiting = [limiter.acquire('line'), limiter.acquire('line')].map((each) => each.catch(() => {}));
   const busiest = limiter.getBusiest();
   assert.deepEqual(names(busiest), ['line', 'all', 'blocked', 'most', 'some']);
-  assert.deepEqual(busiest.map(({ queueSize }) => queueSize), [2, 0, 0, 0, 0]);
+  assert.deepEqual(
+    busiest.map(({ queueSize }) => queueSize),
+    [2, 0, 0, 0, 0],
+  );
   const { buckets } = limiter.getStats();
-  for (const { client, tokens, limit, utilization, queueSize } of busiest) assert.deepEqual({ tokens, limit, utilization, queueSize }, buckets[client]);
+  for (const { client, tokens, limit, utilization, queueSize } of busiest)
+    assert.deepEqual({ tokens, limit, utilization, queueSize }, buckets[client]);
   assert.ok(busiest[2].blockedMs > 50_000);
   assert.deepEqual(names(limiter.getBusiest(2)), ['line', 'all']);
   limiter.shutdown();
@@ -35,7 +44,10 @@ test('the longest line comes first, then the emptiest bucket or a block; full bu
 test('what was refilled in the meantime counts', async () => {
   const limiter = make({ rateLimit: 1, refillRate: 100, refillInterval: 10 });
   limiter.isAllowed('quick');
-  while (limiter.getBusiest().length > 0) await new Promise((resolve) => { setTimeout(resolve, 5); });
+  while (limiter.getBusiest().length > 0)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
   assert.equal(limiter.peek('quick').remaining, 1);
 });
 
@@ -56,7 +68,8 @@ test('of very many clients every busy one is found in a few calls, and stays', (
 test('nobody yet, nonsense for a number, and names of any kind', () => {
   const limiter = make();
   assert.deepEqual(limiter.getBusiest(), []);
-  for (const wrong of [0, -1, 1.5, NaN, Infinity, 1001, '5', null]) assert.throws(() => limiter.getBusiest(wrong), RangeError, String(wrong));
+  for (const wrong of [0, -1, 1.5, NaN, Infinity, 1001, '5', null])
+    assert.throws(() => limiter.getBusiest(wrong), RangeError, String(wrong));
   for (const id of ['__proto__', 7, null, '<script>']) limiter.isAllowed(id);
   assert.deepEqual(names(limiter.getBusiest()).sort(), ['7', '<script>', '__proto__', 'null']);
 });

@@ -3,7 +3,14 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
-import { CircuitBreaker, ConnectionPool, DistributedTracer, PersistentCache, QueryOptimizer, RateLimiter } from '../src/js/index.mjs';
+import {
+  CircuitBreaker,
+  ConnectionPool,
+  DistributedTracer,
+  PersistentCache,
+  QueryOptimizer,
+  RateLimiter,
+} from '../src/js/index.mjs';
 
 const { Snapshots } = createRequire(import.meta.url)('../src/js/dashboard/snapshot.cjs');
 
@@ -19,7 +26,11 @@ function tracerOf() {
 
 async function optimizerOf() {
   const optimizer = new QueryOptimizer({ batchTimeout: 1, executor: async (items) => items.map(() => ({ rows: [] })) });
-  await Promise.all(Array.from({ length: 2000 }, (_, number) => optimizer.queueQuery(`SELECT a${number % 200} FROM t WHERE x = $1`, [number])));
+  await Promise.all(
+    Array.from({ length: 2000 }, (_, number) =>
+      optimizer.queueQuery(`SELECT a${number % 200} FROM t WHERE x = $1`, [number]),
+    ),
+  );
   return optimizer;
 }
 
@@ -42,7 +53,11 @@ export async function run(table) {
     const snapshots = new Snapshots({ title: 'bench', panels: { cache, pool, optimizer, limiter, tracer, breakers } });
     for (let warm = 0; warm < 50; warm += 1) snapshots.read();
     await table.limit({
-      title: `a look of the dashboard, 10,000 traces, ${clients.toLocaleString('en')} clients`, unit: 'ms', limit: 5, rounds: 31, ours: () => cost(snapshots),
+      title: `a look of the dashboard, 10,000 traces, ${clients.toLocaleString('en')} clients`,
+      unit: 'ms',
+      limit: 5,
+      rounds: 31,
+      ours: () => cost(snapshots),
     });
     limiter.shutdown();
   }

@@ -10,9 +10,12 @@ const options = { skip: whyNoBrowser() };
 const TOKEN = 'correct-horse-battery';
 const closing = [];
 let browser;
-before(async () => {
-  if (!options.skip) browser = await launchBrowser();
-}, { timeout: 60_000 });
+before(
+  async () => {
+    if (!options.skip) browser = await launchBrowser();
+  },
+  { timeout: 60_000 },
+);
 after(() => browser?.close());
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -20,31 +23,38 @@ afterEach(async () => {
 
 async function serve(settings, port = 0) {
   const limiter = new RateLimiter();
-  const server = http.createServer(dashboard({ limiter, title: 'the shop', intervalMs: 250, ...settings })).listen(port, '127.0.0.1');
+  const server = http
+    .createServer(dashboard({ limiter, title: 'the shop', intervalMs: 250, ...settings }))
+    .listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const close = () => new Promise((resolve) => {
-    limiter.shutdown();
-    server.close(resolve);
-    server.closeAllConnections();
-  });
+  const close = () =>
+    new Promise((resolve) => {
+      limiter.shutdown();
+      server.close(resolve);
+      server.closeAllConnections();
+    });
   closing.push(close);
   return { server, close, url: `http://127.0.0.1:${server.address().port}/` };
 }
 const live = (page) => page.waitForFunction(() => document.querySelector('#state')?.dataset.state === 'live');
 
-test('a link with the token opens the page, whose address has no token, and a later visit needs none', options, async () => {
-  const { url } = await serve({ token: TOKEN });
-  const page = await browser.newPage();
-  await page.goto(`${url}?token=${TOKEN}`);
-  await live(page);
-  assert.equal(page.url(), url);
-  assert.equal(await page.title(), 'the shop');
-  assert.equal(await page.evaluate(() => document.cookie), '', 'no script reads the cookie');
-  await page.goto(url);
-  await live(page);
-  assert.deepEqual(page.seen.messages, []);
-  await page.close();
-});
+test(
+  'a link with the token opens the page, whose address has no token, and a later visit needs none',
+  options,
+  async () => {
+    const { url } = await serve({ token: TOKEN });
+    const page = await browser.newPage();
+    await page.goto(`${url}?token=${TOKEN}`);
+    await live(page);
+    assert.equal(page.url(), url);
+    assert.equal(await page.title(), 'the shop');
+    assert.equal(await page.evaluate(() => document.cookie), '', 'no script reads the cookie');
+    await page.goto(url);
+    await live(page);
+    assert.deepEqual(page.seen.messages, []);
+    await page.close();
+  },
+);
 
 test('without a token the page asks for it, and a wrong one does not open it', options, async () => {
   const { url } = await serve({ token: TOKEN });

@@ -15,14 +15,18 @@ const count = (number) => Math.round(number).toLocaleString('en-US');
 let browser;
 let demo;
 let output = '';
-before(async () => {
-  if (options.skip) return;
-  browser = await launchBrowser();
-  demo = spawn(process.execPath, [START, '--seconds', '4', '--rate', '60', '--calls', '20000'], {
-    env: { ...process.env, DATABASE_URL: '' }, stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  demo.stdout.setEncoding('utf8').on('data', (text) => (output += text));
-}, { timeout: 60_000 });
+before(
+  async () => {
+    if (options.skip) return;
+    browser = await launchBrowser();
+    demo = spawn(process.execPath, [START, '--seconds', '4', '--rate', '60', '--calls', '20000'], {
+      env: { ...process.env, DATABASE_URL: '' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    demo.stdout.setEncoding('utf8').on('data', (text) => (output += text));
+  },
+  { timeout: 60_000 },
+);
 after(async () => {
   await browser?.close();
   if (demo === undefined || demo.exitCode !== null) return;
@@ -30,7 +34,8 @@ after(async () => {
   await once(demo, 'close');
 });
 
-const printed = (pattern) => until(() => pattern.test(output) || demo.exitCode !== null, 120_000).then(() => pattern.exec(output));
+const printed = (pattern) =>
+  until(() => pattern.test(output) || demo.exitCode !== null, 120_000).then(() => pattern.exec(output));
 
 async function open(url) {
   const page = await browser.newPage();
@@ -53,7 +58,9 @@ async function agreeing(page, url) {
 test('while the service is scaled, its processes are shown', { ...options, timeout: 180_000 }, async () => {
   const [, url] = await printed(/dashboard (http:\S+\/dashboard\/)/);
   const page = await open(url);
-  await page.waitForFunction(() => document.querySelectorAll('#instances tbody tr').length === 3, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => document.querySelectorAll('#instances tbody tr').length === 3, undefined, {
+    timeout: 60_000,
+  });
   await page.waitForFunction(() => document.querySelectorAll('#router tbody tr').length >= 1);
   assert.deepEqual(page.seen.messages, []);
   await page.close();
@@ -74,7 +81,10 @@ test('both services’ dashboards show what the services say', { ...options, tim
   const back = await agreeing(pages[1], budget);
   assert.deepEqual(Object.keys(back.shown), ['operations', 'traces', 'cache', 'pool', 'optimizer', 'limiter']);
   const { cache, pool, optimizer } = back.stats;
-  assert.equal(back.shown.cache.facts['Hit rate'], `${(cache.hits / (cache.hits + cache.misses) * 100).toFixed(1)} %`);
+  assert.equal(
+    back.shown.cache.facts['Hit rate'],
+    `${((cache.hits / (cache.hits + cache.misses)) * 100).toFixed(1)} %`,
+  );
   assert.ok(back.shown.pool.facts.Borrowed.startsWith(`${count(pool.acquired)} ·`));
   assert.ok(back.shown.optimizer.facts.Queries.startsWith(`${count(optimizer.queriesBatched)} ·`));
 

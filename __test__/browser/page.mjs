@@ -14,18 +14,30 @@ export function overflowing() {
 
 /** Panel → `{ facts, tables }`, as texts. */
 export function figuresOf() {
-  const facts = (section) => Object.fromEntries([...section.querySelectorAll('.facts > div')].filter(({ hidden }) => !hidden)
-    .map((fact) => [fact.firstElementChild.textContent, fact.lastElementChild.textContent]));
+  const facts = (section) =>
+    Object.fromEntries(
+      [...section.querySelectorAll('.facts > div')]
+        .filter(({ hidden }) => !hidden)
+        .map((fact) => [fact.firstElementChild.textContent, fact.lastElementChild.textContent]),
+    );
   const cell = (node) => (node.querySelector('details') ? node.querySelector('details > code') : node).textContent;
-  const tables = (section) => [...section.querySelectorAll('table')].map((table) =>
-    [...table.tBodies[0].rows].map((row) => [...row.cells].map(cell)));
-  return Object.fromEntries([...document.querySelectorAll('main > section')].map((section) => [section.id, { facts: facts(section), tables: tables(section) }]));
+  const tables = (section) =>
+    [...section.querySelectorAll('table')].map((table) =>
+      [...table.tBodies[0].rows].map((row) => [...row.cells].map(cell)),
+    );
+  return Object.fromEntries(
+    [...document.querySelectorAll('main > section')].map((section) => [
+      section.id,
+      { facts: facts(section), tables: tables(section) },
+    ]),
+  );
 }
 
 /** Everything that can be operated, in the order of the page; each is numbered in `data-stop`. */
 export function tabStops() {
-  const all = [...document.querySelectorAll('a[href], button, summary, input, [tabindex="0"]')].filter((node) =>
-    node.checkVisibility() && !(node.type === 'radio' && !node.checked));
+  const all = [...document.querySelectorAll('a[href], button, summary, input, [tabindex="0"]')].filter(
+    (node) => node.checkVisibility() && !(node.type === 'radio' && !node.checked),
+  );
   all.forEach((node, index) => (node.dataset.stop = String(index)));
   return all.map((node) => `${node.tagName} ${node.textContent.slice(0, 30)}`);
 }
@@ -42,8 +54,12 @@ export function contrastOf([fronts, grounds]) {
     });
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
-  return Object.fromEntries(fronts.flatMap((front) => grounds.map((ground) => {
-    const [one, other] = [luminance(front), luminance(ground)];
-    return [`${front} on ${ground}`, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
-  })));
+  return Object.fromEntries(
+    fronts.flatMap((front) =>
+      grounds.map((ground) => {
+        const [one, other] = [luminance(front), luminance(ground)];
+        return [`${front} on ${ground}`, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
+      }),
+    ),
+  );
 }

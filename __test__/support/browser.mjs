@@ -5,14 +5,22 @@ import path from 'node:path';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const FLAGS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 
 /** Where Chromium is, `undefined` where there is none. */
 export function chromiumPath() {
   const folders = (process.env.PATH ?? '').split(path.delimiter).filter(Boolean);
-  const found = folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name))).find((file) => fs.existsSync(file));
+  const found = folders
+    .flatMap((folder) => NAMES.map((name) => path.join(folder, name)))
+    .find((file) => fs.existsSync(file));
   if (found === undefined && process.env.CI) throw new Error('Chromium is not installed: apt-get install chromium');
   return found;
 }
@@ -20,7 +28,9 @@ export function chromiumPath() {
 /** `false`, or why the tests with a browser cannot run here. */
 export function whyNoBrowser() {
   if (chromiumPath() !== undefined) return false;
-  console.error('\n*** NO CHROMIUM ON THE PATH: the dashboard is not tested in a browser. apt-get install chromium ***\n');
+  console.error(
+    '\n*** NO CHROMIUM ON THE PATH: the dashboard is not tested in a browser. apt-get install chromium ***\n',
+  );
   return 'there is no Chromium on the PATH';
 }
 
@@ -31,12 +41,23 @@ export function whyNoBrowser() {
 export async function launchBrowser() {
   const { chromium } = await import('playwright-core');
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-browser-'));
-  const browser = await chromium.launch({ executablePath: chromiumPath(), args: FLAGS, env: { ...process.env, HOME: profile } });
+  const browser = await chromium.launch({
+    executablePath: chromiumPath(),
+    args: FLAGS,
+    env: { ...process.env, HOME: profile },
+  });
   return {
     async newPage(options = {}) {
-      const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce', ...options });
+      const page = await browser.newPage({
+        viewport: { width: 1440, height: 900 },
+        reducedMotion: 'reduce',
+        ...options,
+      });
       const seen = { messages: [], requests: [] };
-      page.on('console', (message) => ['error', 'warning'].includes(message.type()) && seen.messages.push(message.text()));
+      page.on(
+        'console',
+        (message) => ['error', 'warning'].includes(message.type()) && seen.messages.push(message.text()),
+      );
       page.on('pageerror', (error) => seen.messages.push(String(error)));
       page.on('request', (request) => seen.requests.push(request.url()));
       return Object.assign(page, { seen });

@@ -1,5 +1,5 @@
-// The demo's budget service with every module in one process, on a real PostgreSQL, under a real load: what the dashboard's
-// tests look at.
+// The demo's budget service with every module in one process, on a real PostgreSQL, under a real load: what the tests
+// of the dashboard look at.
 import http from 'node:http';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -13,7 +13,14 @@ import { LEDGER_END, loadLedger } from '../../examples/servers/ledger.mjs';
 import { plan } from '../../examples/servers/load.mjs';
 import { Meter } from '../../examples/servers/meter.mjs';
 import {
-  CircuitBreaker, dashboard, DistributedTracer, HealthMonitor, HorizontalScalingManager, IntelligentRouter, LoadBalancer, RateLimiter,
+  CircuitBreaker,
+  dashboard,
+  DistributedTracer,
+  HealthMonitor,
+  HorizontalScalingManager,
+  IntelligentRouter,
+  LoadBalancer,
+  RateLimiter,
 } from '../../src/js/index.mjs';
 import { startPostgres } from './postgres.mjs';
 import { until } from './until.mjs';
@@ -39,17 +46,24 @@ async function ledgerOn(url) {
 function limiterOf() {
   const limiter = new RateLimiter({ rateLimit: 20, refillRate: 6, refillInterval: 250, maxWaitTime: 100 });
   const acquire = limiter.acquire.bind(limiter);
-  limiter.acquire = (...args) => acquire(...args).catch((error) => {
-    throw Object.assign(error, { status: 429 });
-  });
+  limiter.acquire = (...args) =>
+    acquire(...args).catch((error) => {
+      throw Object.assign(error, { status: 429 });
+    });
   return limiter;
 }
 
 /** Breakers in each of the three states. */
 async function breakersOf() {
-  const breakers = new Map(['mail', 'payments', 'search'].map((name) => [name, new CircuitBreaker(name, { resetTimeout: 600_000 })]));
+  const breakers = new Map(
+    ['mail', 'payments', 'search'].map((name) => [name, new CircuitBreaker(name, { resetTimeout: 600_000 })]),
+  );
   for (let call = 0; call < 40; call += 1) await breakers.get('mail').execute(async () => 'sent');
-  for (let call = 0; call < 5; call += 1) await breakers.get('payments').execute(() => Promise.reject(new Error('down'))).catch(() => {});
+  for (let call = 0; call < 5; call += 1)
+    await breakers
+      .get('payments')
+      .execute(() => Promise.reject(new Error('down')))
+      .catch(() => {});
   breakers.get('search').transition('HALF_OPEN');
   return breakers;
 }
@@ -66,13 +80,21 @@ export async function startDemo(options = {}) {
     const postgres = await startPostgres();
     ends.push(() => postgres.stop());
     await ledgerOn(postgres.url);
-    const ledger = await openLedger({ connectionString: postgres.url, schema: SCHEMA, cacheDir: home, ledgerEnd: LEDGER_END });
+    const ledger = await openLedger({
+      connectionString: postgres.url,
+      schema: SCHEMA,
+      cacheDir: home,
+      ledgerEnd: LEDGER_END,
+    });
     ends.push(() => ledger.close());
     ledger.modules.optimizer.slowQueryThreshold = 3;
 
     const limiter = limiterOf();
     const tracer = new DistributedTracer({ serviceName: 'budget', samplingRate: 1 });
-    ends.push(() => limiter.shutdown(), () => tracer.shutdown());
+    ends.push(
+      () => limiter.shutdown(),
+      () => tracer.shutdown(),
+    );
     const breakers = await breakersOf();
 
     const router = new IntelligentRouter({ algorithm: 'p2c-ewma' });
@@ -84,10 +106,13 @@ export async function startDemo(options = {}) {
     ends.push(() => proxy.close());
     const front = http.createServer(proxy);
     const frontPort = await listening(front);
-    ends.push(() => new Promise((resolve) => {
-      front.close(resolve);
-      front.closeAllConnections();
-    }));
+    ends.push(
+      () =>
+        new Promise((resolve) => {
+          front.close(resolve);
+          front.closeAllConnections();
+        }),
+    );
     const balancer = new LoadBalancer('p2c-ewma', { seed: 1 });
     for (const id of ['eu-1', 'eu-2', 'us-1']) balancer.addTarget({ id });
 
@@ -97,17 +122,23 @@ export async function startDemo(options = {}) {
     const page = dashboard({ title: 'budget', intervalMs: 500, ...modules, health, ...options });
     const server = http.createServer(createBudget({ ledger, limiter, tracer, meter: new Meter(), dashboard: page }));
     const port = await listening(server);
-    ends.push(() => new Promise((resolve) => {
-      page.close();
-      server.close(resolve);
-      server.closeAllConnections();
-    }));
+    ends.push(
+      () =>
+        new Promise((resolve) => {
+          page.close();
+          server.close(resolve);
+          server.closeAllConnections();
+        }),
+    );
     health.registerService('budget', port, { host: '127.0.0.1' });
     health.registerService('ledger archive', 9, { host: '127.0.0.1', maxFailures: 1 });
 
     const url = `http://127.0.0.1:${port}`;
     const ask = async (path, { client = 'someone', ...rest } = {}) => {
-      const response = await fetch(url + path, { ...rest, headers: { 'x-client-id': client, 'content-type': 'application/json' } });
+      const response = await fetch(url + path, {
+        ...rest,
+        headers: { 'x-client-id': client, 'content-type': 'application/json' },
+      });
       await response.arrayBuffer();
       return response.status;
     };
@@ -123,7 +154,10 @@ export async function startDemo(options = {}) {
   }
 }
 
-const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+const pause = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 /** A piece of work with spans in spans, tags and logs; every other one fails. */
 function nightlyJob(tracer, number) {
@@ -134,12 +168,14 @@ function nightlyJob(tracer, number) {
     tracer.addTag(traceId, 'markup', HOSTILE);
     tracer.addLog(traceId, `batch ${number} begins`);
     await tracer.run('invoices.collect', () => tracer.run('ledger.read', () => pause(4)));
-    await tracer.run('invoices.send', () => tracer.run('mail.deliver', async () => {
-      await pause(8);
-      if (!failed) return;
-      tracer.addLog(traceId, 'the mail server said 451', 'error');
-      throw new Error('451 try again later');
-    }));
+    await tracer.run('invoices.send', () =>
+      tracer.run('mail.deliver', async () => {
+        await pause(8);
+        if (!failed) return;
+        tracer.addLog(traceId, 'the mail server said 451', 'error');
+        throw new Error('451 try again later');
+      }),
+    );
   };
   return tracer.run('nightly invoices', job).catch(() => {});
 }

@@ -25,7 +25,9 @@ function hostName(header) {
 }
 
 function cookiesOf(header) {
-  const pairs = String(header ?? '').split(';').map((pair) => pair.trim().split('='));
+  const pairs = String(header ?? '')
+    .split(';')
+    .map((pair) => pair.trim().split('='));
   return new Map(pairs.map(([name, value = '']) => [name, value]));
 }
 
@@ -39,8 +41,8 @@ class Access {
     this.#token = token;
     this.#hosts = hosts;
     if (token === undefined) return;
-    // Not the token itself, and the same in every process that has the token. The name tells dashboards apart that share a
-    // host: cookies do not know ports.
+    // Not the token itself, and the same in every process that has the token. The name tells dashboards apart that
+    // share a host: cookies do not know ports.
     this.#cookieValue = createHmac('sha256', token).update('tooloo-native dashboard cookie').digest('hex');
     this.#cookieName = `tooloo_dashboard_${createHmac('sha256', token).update('name').digest('hex').slice(0, 8)}`;
   }

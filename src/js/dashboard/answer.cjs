@@ -40,9 +40,16 @@ const sendJson = (request, response, body, status = 200) =>
   send(request, response, status, { 'Content-Type': 'application/json; charset=utf-8' }, body);
 
 const sendText = (request, response, status, text, headers = {}) =>
-  send(request, response, status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }, `${status} ${STATUS_CODES[status]}\n${text}\n`);
+  send(
+    request,
+    response,
+    status,
+    { 'Content-Type': 'text/plain; charset=utf-8', ...headers },
+    `${status} ${STATUS_CODES[status]}\n${text}\n`,
+  );
 
 /** To an address relative to this one, so that nobody's input becomes a place elsewhere. */
-const redirect = (request, response, location, headers = {}) => send(request, response, 303, { Location: location, ...headers }, '');
+const redirect = (request, response, location, headers = {}) =>
+  send(request, response, 303, { Location: location, ...headers }, '');
 
 module.exports = { begin, redirect, send, sendJson, sendText };

@@ -100,10 +100,13 @@ class Feed {
   #schedule() {
     if (this.#timer !== null || this.#viewers.size === 0) return;
     const due = this.#readAt + this.#intervalMs - monotonic();
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#tick();
-    }, Math.max(due, 1));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#tick();
+      },
+      Math.max(due, 1),
+    );
     this.#timer.unref();
   }
 

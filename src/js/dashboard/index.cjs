@@ -50,21 +50,34 @@ function dashboard(options) {
     }
     if (refusal?.status === 401 && name === '') sendAsset(request, response, LOGIN, 401);
     // The page that asks for the token is made of these.
-    else if (refusal?.status === 401 && (name === 'style.css' || name === 'icon.svg')) sendAsset(request, response, name);
+    else if (refusal?.status === 401 && (name === 'style.css' || name === 'icon.svg'))
+      sendAsset(request, response, name);
     else if (refusal !== undefined) {
-      sendText(request, response, refusal.status, refusal.reason, refusal.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {});
+      sendText(
+        request,
+        response,
+        refusal.status,
+        refusal.reason,
+        refusal.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {},
+      );
     } else if (name === '') sendAsset(request, response, PAGE);
     else if (name === 'events' && request.method === 'GET') feed.add(request, response);
     else if (name === 'snapshot') sendJson(request, response, feed.latest());
     else if (name === 'trace') {
       const trace = snapshots.trace(asked.get('tracer') ?? '', asked.get('id') ?? '');
-      sendJson(request, response, JSON.stringify(trace ?? { error: 'This trace is no longer kept.' }), trace === undefined ? 404 : 200);
+      sendJson(
+        request,
+        response,
+        JSON.stringify(trace ?? { error: 'This trace is no longer kept.' }),
+        trace === undefined ? 404 : 200,
+      );
     } else sendAsset(request, response, name);
   };
 
   const handler = (request, response, next) => {
     const place = locate(request, path);
-    const known = place !== undefined && (['', 'events', 'snapshot', 'trace'].includes(place.name) || hasAsset(place.name));
+    const known =
+      place !== undefined && (['', 'events', 'snapshot', 'trace'].includes(place.name) || hasAsset(place.name));
     if (!known && typeof next === 'function') next();
     else if (!known) sendText(request, response, 404, 'There is nothing here.');
     else if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -23,11 +23,13 @@ const SHORTEST_TOKEN = 16;
 const LONGEST_TITLE = 100;
 
 const shown = (value) => inspect(value, { depth: 0, maxStringLength: 40, breakLength: Infinity });
-const able = (value, methods) => value !== null && typeof value === 'object' && methods.some((name) => typeof value[name] === 'function');
+const able = (value, methods) =>
+  value !== null && typeof value === 'object' && methods.some((name) => typeof value[name] === 'function');
 const isPlain = (value) => [Object.prototype, null].includes(Object.getPrototypeOf(value));
 
 /**
- * Name → module of what was given for a panel: one module, or an array, Map or plain object of several, as they are now.
+ * Name → module of what was given for a panel: one module, or an array, Map or plain object of several, as they are
+ * now.
  */
 function membersOf(panel, given) {
   if (able(given, PANELS[panel])) return [['', given]];
@@ -39,12 +41,14 @@ const nameOf = (module) => [module?.name, module?.serviceName].find((name) => ty
 
 function checkPanel(panel, given) {
   const methods = PANELS[panel];
-  const wanted = `something with ${methods.map((name) => `${name}()`).join(' or ')}, or an array, Map or plain object of such`;
+  const one = methods.map((name) => `${name}()`).join(' or ');
+  const wanted = `something with ${one}, or an array, Map or plain object of such`;
   const wrong = (name, value) => new TypeError(`option "${name}" must be ${wanted}, got ${shown(value)}`);
   if (able(given, methods)) return;
   if (given === null || typeof given !== 'object') throw wrong(panel, given);
   if (!Array.isArray(given) && !(given instanceof Map) && !isPlain(given)) throw wrong(panel, given);
-  for (const [name, module] of membersOf(panel, given)) if (!able(module, methods)) throw wrong(`${panel}.${name}`, module);
+  for (const [name, module] of membersOf(panel, given))
+    if (!able(module, methods)) throw wrong(`${panel}.${name}`, module);
 }
 
 function readNumber(name, value) {
@@ -64,7 +68,8 @@ function readText(name, value, preset) {
 /** The errors name no part of the token. */
 function readToken(token) {
   if (token === undefined) return undefined;
-  if (typeof token !== 'string') throw new TypeError(`option "token" must be a string, got a value of type ${typeof token}`);
+  if (typeof token !== 'string')
+    throw new TypeError(`option "token" must be a string, got a value of type ${typeof token}`);
   if (token.length < SHORTEST_TOKEN) {
     throw new RangeError(`option "token" must have at least ${SHORTEST_TOKEN} characters, got ${token.length}`);
   }
@@ -114,7 +119,8 @@ function readOptions(options = {}) {
     checkPanel(panel, given);
     panels[panel] = given;
   }
-  if (Object.keys(panels).length === 0) throw new TypeError(`dashboard needs at least one of ${Object.keys(PANELS).join(', ')}`);
+  if (Object.keys(panels).length === 0)
+    throw new TypeError(`dashboard needs at least one of ${Object.keys(PANELS).join(', ')}`);
   return {
     panels,
     token: readToken(token),

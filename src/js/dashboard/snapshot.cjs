@@ -34,7 +34,7 @@ class Snapshots {
     this.#title = title;
   }
 
-  /** `{ at, title, process, panels, points, readMs }`: panels hold a list of modules each, points what charts are made of. */
+  /** `{ at, title, process, panels, points, readMs }`: panels hold modules, points what charts are made of. */
   read() {
     const begun = performance.now();
     const points = {};
@@ -43,7 +43,12 @@ class Snapshots {
       panels[panel] = members(panel, given).map(([name, module]) => this.#member(panel, name, module, begun, points));
     }
     const snapshot = {
-      at: Date.now(), title: this.#title, process: this.#process.read(begun), panels, points, readMs: this.#lastMs,
+      at: Date.now(),
+      title: this.#title,
+      process: this.#process.read(begun),
+      panels,
+      points,
+      readMs: this.#lastMs,
     };
     // Of the reading before: this one is not over.
     this.#lastMs = performance.now() - begun;

@@ -38,7 +38,9 @@ function busiest(clients, most) {
     if (chunk < chunks && !found.has(slot)) look(clients, chunk, slot & (CHUNK_SLOTS - 1), 1, out, found);
   }
   const used = ({ tokens, limit, blockedMs }) => (limit > 0 && blockedMs === 0 ? 1 - tokens / limit : 1);
-  const sorted = [...found.values()].sort((one, other) => other.queueSize - one.queueSize || used(other) - used(one)).slice(0, most);
+  const sorted = [...found.values()]
+    .sort((one, other) => other.queueSize - one.queueSize || used(other) - used(one))
+    .slice(0, most);
   rounds.set(clients, { chunk: chunks > 0 ? (begin + looked) % chunks : 0, slots: sorted.map(({ slot }) => slot) });
   return sorted.map(({ slot, tokens, limit, queueSize, blockedMs }) => ({
     client: textOf(clients.idOf(slot)),

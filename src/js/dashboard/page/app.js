@@ -19,11 +19,17 @@ import { Summary } from './summary.js';
 
 /** In the order of the page. */
 const PANELS = [
-  ['tracer', () => new Panel({ id: 'operations', title: 'Operations', source: 'tracer', wide: true, create: operations })],
+  [
+    'tracer',
+    () => new Panel({ id: 'operations', title: 'Operations', source: 'tracer', wide: true, create: operations }),
+  ],
   ['tracer', () => new Panel({ id: 'traces', title: 'Traces', source: 'tracer', wide: true, create: traces })],
   ['cache', () => new Panel({ id: 'cache', title: 'Cache', source: 'cache', create: cache })],
   ['pool', () => new Panel({ id: 'pool', title: 'Connections', source: 'pool', create: pool })],
-  ['optimizer', () => new Panel({ id: 'optimizer', title: 'Queries', source: 'optimizer', wide: true, create: queries })],
+  [
+    'optimizer',
+    () => new Panel({ id: 'optimizer', title: 'Queries', source: 'optimizer', wide: true, create: queries }),
+  ],
   ['limiter', () => new Panel({ id: 'limiter', title: 'Rate limits', source: 'limiter', wide: true, create: limits })],
   ['breakers', () => new Breakers()],
   ['health', () => new Panel({ id: 'health', title: 'Health', source: 'health', create: health })],
@@ -53,7 +59,17 @@ function draw(snapshot) {
   say(at('title'), snapshot.title);
   document.title = snapshot.title;
   const { pid, node, uptimeMs, rssBytes, cpu, eventLoop } = snapshot.process;
-  say(at('process'), `process ${pid} · Node ${node.slice(1)} · up ${duration(uptimeMs)} · ${bytes(rssBytes)} · processor ${percent(cpu)} · event loop ${percent(eventLoop)}`);
+  say(
+    at('process'),
+    [
+      `process ${pid}`,
+      `Node ${node.slice(1)}`,
+      `up ${duration(uptimeMs)}`,
+      bytes(rssBytes),
+      `processor ${percent(cpu)}`,
+      `event loop ${percent(eventLoop)}`,
+    ].join(' · '),
+  );
   say(at('cost'), `Reading all of this took ${duration(snapshot.readMs)}.`);
 }
 

@@ -1,5 +1,5 @@
-// A line chart with a legend of the newest values, or of those under the pointer. Drawn by uPlot; where that is missing, the
-// legend is all there is.
+// A line chart with a legend of the newest values, or of those under the pointer. Drawn by uPlot; where that is
+// missing, the legend is all there is.
 
 import { element, say } from './dom.js';
 
@@ -10,7 +10,9 @@ const [LEAST, MOST] = [30, 180];
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 /** The times at an axis; one that would stick out at the end is left out. */
 function timesOf(plot, splits) {
-  return splits.map((at) => (plot.valToPos(at, 'x') > plot.over.clientWidth - 22 ? '' : new Date(at * 1000).toLocaleTimeString('en-GB')));
+  return splits.map((at) =>
+    plot.valToPos(at, 'x') > plot.over.clientWidth - 22 ? '' : new Date(at * 1000).toLocaleTimeString('en-GB'),
+  );
 }
 
 const charts = new Set();
@@ -34,16 +36,36 @@ export class Chart {
     this.#lines = lines;
     this.#format = format;
     this.#values = lines.map(() => element('span', { className: 'number' }));
-    const legend = element('ul', { className: 'legend' }, lines.map((line, index) =>
-      element('li', {}, element('span', { className: `key series-${line.colour}`, 'aria-hidden': 'true' }), `${line.title} `, this.#values[index])));
-    this.node = element('figure', { className: 'chart' },
-      element('figcaption', {}, element('span', { className: 'chart-title' }, title), legend), this.#canvas);
+    const legend = element(
+      'ul',
+      { className: 'legend' },
+      lines.map((line, index) =>
+        element(
+          'li',
+          {},
+          element('span', { className: `key series-${line.colour}`, 'aria-hidden': 'true' }),
+          `${line.title} `,
+          this.#values[index],
+        ),
+      ),
+    );
+    this.node = element(
+      'figure',
+      { className: 'chart' },
+      element('figcaption', {}, element('span', { className: 'chart-title' }, title), legend),
+      this.#canvas,
+    );
     if (globalThis.uPlot === undefined) this.#canvas.hidden = true;
     else this.#start(most);
   }
 
   #start(most) {
-    const axis = { stroke: () => colour('--muted'), grid: { stroke: () => colour('--grid'), width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' };
+    const axis = {
+      stroke: () => colour('--muted'),
+      grid: { stroke: () => colour('--grid'), width: 1 },
+      ticks: { show: false },
+      font: '11px system-ui, sans-serif',
+    };
     const options = {
       width: 300,
       height: HEIGHT,
@@ -58,19 +80,24 @@ export class Chart {
         { ...axis, space: 70, size: 24, values: timesOf },
         { ...axis, space: 32, size: 52, values: (_plot, splits) => splits.map((value) => this.#format(value)) },
       ],
-      series: [{}, ...this.#lines.map((line) => ({
-        label: line.title,
-        stroke: () => colour(`--series-${line.colour}`),
-        fill: line.fill ? () => colour(`--fill-${line.colour}`) : undefined,
-        width: 1.75,
-        spanGaps: false,
-        points: { show: false },
-      }))],
+      series: [
+        {},
+        ...this.#lines.map((line) => ({
+          label: line.title,
+          stroke: () => colour(`--series-${line.colour}`),
+          fill: line.fill ? () => colour(`--fill-${line.colour}`) : undefined,
+          width: 1.75,
+          spanGaps: false,
+          points: { show: false },
+        })),
+      ],
       hooks: {
-        setCursor: [(plot) => {
-          this.#hovered = plot.cursor.idx ?? null;
-          this.#say();
-        }],
+        setCursor: [
+          (plot) => {
+            this.#hovered = plot.cursor.idx ?? null;
+            this.#say();
+          },
+        ],
       },
     };
     this.#plot = new globalThis.uPlot(options, this.#data, this.#canvas);
@@ -100,6 +127,9 @@ export class Chart {
     const at = this.#hovered ?? this.#data[0].length - 1;
     const texts = this.#lines.map((line, index) => this.#format(this.#data[index + 1]?.[at]));
     texts.forEach((text, index) => say(this.#values[index], text));
-    this.#canvas.setAttribute('aria-label', `${this.#title}: ${this.#lines.map(({ title }, index) => `${title} ${texts[index]}`).join(', ')}`);
+    this.#canvas.setAttribute(
+      'aria-label',
+      `${this.#title}: ${this.#lines.map(({ title }, index) => `${title} ${texts[index]}`).join(', ')}`,
+    );
   }
 }

@@ -41,7 +41,12 @@ export function badge() {
 export function meter() {
   const fill = element('span', { className: 'fill' });
   const text = element('span', { className: 'number' });
-  const node = element('span', { className: 'meter' }, element('span', { className: 'track', 'aria-hidden': 'true' }, fill), text);
+  const node = element(
+    'span',
+    { className: 'meter' },
+    element('span', { className: 'track', 'aria-hidden': 'true' }, fill),
+    text,
+  );
   return {
     node,
     set(share, label, tone = 'calm') {

@@ -9,7 +9,11 @@ export function facts(names) {
     return { key, value, node: element('div', {}, element('dt', {}, title), value) };
   });
   return {
-    node: element('dl', { className: 'facts' }, items.map(({ node }) => node)),
+    node: element(
+      'dl',
+      { className: 'facts' },
+      items.map(({ node }) => node),
+    ),
     set(texts) {
       for (const { key, value, node } of items) {
         node.hidden = texts[key] === undefined;

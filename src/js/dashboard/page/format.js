@@ -7,7 +7,8 @@ const digits = (value, most) => value.toLocaleString('en-US', { maximumFractionD
 export const count = (value) => (known(value) ? digits(Math.round(value), 0) : NONE);
 export const rate = (value) => (known(value) ? `${digits(value, value < 10 ? 1 : 0)}/s` : NONE);
 /** A share from 0 to 1. */
-export const percent = (value) => (known(value) ? `${(value * 100).toFixed(value > 0 && value < 0.1 ? 2 : 1)} %` : NONE);
+export const percent = (value) =>
+  known(value) ? `${(value * 100).toFixed(value > 0 && value < 0.1 ? 2 : 1)} %` : NONE;
 
 export function duration(ms) {
   if (!known(ms)) return NONE;

@@ -11,7 +11,10 @@ function stateCell() {
   return {
     node,
     set({ state, isolated, unreadable }) {
-      const [tone, word] = STATES[state] ?? ['idle', unreadable === undefined ? String(state) : `cannot be read: ${unreadable}`];
+      const [tone, word] = STATES[state] ?? [
+        'idle',
+        unreadable === undefined ? String(state) : `cannot be read: ${unreadable}`,
+      ];
       set(tone, isolated ? `${word}, held` : word);
     },
   };
@@ -29,14 +32,28 @@ export class Breakers {
       { title: 'Breaker', text: ({ breaker, name }) => breaker || name, wide: true },
       { title: 'State', cell: stateCell },
       { title: 'Calls', text: ({ attempts }) => count(attempts), number: true },
-      { title: 'Failed', text: ({ attempts, failures }) => percent(attempts > 0 ? failures / attempts : 0), number: true },
+      {
+        title: 'Failed',
+        text: ({ attempts, failures }) => percent(attempts > 0 ? failures / attempts : 0),
+        number: true,
+      },
       { title: 'In a row', text: ({ failuresInRow }) => count(failuresInRow), number: true, minor: true },
-      { title: 'Next probe', text: ({ state, isolated, nextProbeInMs }) => (state === 'OPEN' && !isolated ? duration(nextProbeInMs) : '–'), number: true, minor: true },
+      {
+        title: 'Next probe',
+        text: ({ state, isolated, nextProbeInMs }) => (state === 'OPEN' && !isolated ? duration(nextProbeInMs) : '–'),
+        number: true,
+        minor: true,
+      },
     ],
   });
   #summary = element('p', { className: 'muted' });
-  node = element('section', { id: 'breakers', className: 'panel', 'aria-labelledby': 'breakers-title', tabIndex: -1 },
-    element('h2', { id: 'breakers-title' }, 'Circuit breakers'), this.#summary, this.#table.node);
+  node = element(
+    'section',
+    { id: 'breakers', className: 'panel', 'aria-labelledby': 'breakers-title', tabIndex: -1 },
+    element('h2', { id: 'breakers-title' }, 'Circuit breakers'),
+    this.#summary,
+    this.#table.node,
+  );
 
   update({ panels }) {
     const breakers = panels.breakers ?? [];

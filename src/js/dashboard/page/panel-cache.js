@@ -4,21 +4,35 @@ import { facts } from './facts.js';
 import { bytes, count, percent, rate } from './format.js';
 
 const TIERS = {
-  memory: ['Memory', 1], memoryOrServer: ['Memory or server', 1], shared: ['Shared memory', 3], disk: ['Disk', 4], remote: ['Remote', 2], cdn: ['CDN', 5], misses: ['Misses', 0],
+  memory: ['Memory', 1],
+  memoryOrServer: ['Memory or server', 1],
+  shared: ['Shared memory', 3],
+  disk: ['Disk', 4],
+  remote: ['Remote', 2],
+  cdn: ['CDN', 5],
+  misses: ['Misses', 0],
 };
 
 /** Which tier answered, as one bar and a list. */
 function tierBar() {
   const bar = element('div', { className: 'tiers', 'aria-hidden': 'true' });
   const legend = element('ul', { className: 'legend' });
-  const parts = Object.fromEntries(Object.entries(TIERS).map(([tier, [title, colour]]) => {
-    const piece = element('span', { className: `series-${colour}` });
-    const value = element('span', { className: 'number' });
-    const item = element('li', {}, element('span', { className: `key series-${colour}`, 'aria-hidden': 'true' }), `${title} `, value);
-    bar.append(piece);
-    legend.append(item);
-    return [tier, { piece, item, value }];
-  }));
+  const parts = Object.fromEntries(
+    Object.entries(TIERS).map(([tier, [title, colour]]) => {
+      const piece = element('span', { className: `series-${colour}` });
+      const value = element('span', { className: 'number' });
+      const item = element(
+        'li',
+        {},
+        element('span', { className: `key series-${colour}`, 'aria-hidden': 'true' }),
+        `${title} `,
+        value,
+      );
+      bar.append(piece);
+      legend.append(item);
+      return [tier, { piece, item, value }];
+    }),
+  );
   return {
     node: element('div', { className: 'tier-bar' }, bar, legend),
     set(answers) {
@@ -35,11 +49,20 @@ function tierBar() {
 
 export function cache() {
   const totals = facts({
-    hitRate: 'Hit rate', lookups: 'Lookups', memory: 'In memory', disk: 'On disk', writes: 'Writes', evictions: 'Evictions', pending: 'Not on disk yet',
+    hitRate: 'Hit rate',
+    lookups: 'Lookups',
+    memory: 'In memory',
+    disk: 'On disk',
+    writes: 'Writes',
+    evictions: 'Evictions',
+    pending: 'Not on disk yet',
   });
   const tiers = tierBar();
   const hits = new Chart({
-    title: 'Hit rate, by interval', format: percent, most: 1, lines: [{ name: 'hitRate', title: 'hits', colour: 1, fill: true }],
+    title: 'Hit rate, by interval',
+    format: percent,
+    most: 1,
+    lines: [{ name: 'hitRate', title: 'hits', colour: 1, fill: true }],
   });
   return {
     node: element('div', {}, totals.node, tiers.node, hits.node),

@@ -29,7 +29,12 @@ export function instances() {
     node: element('div', {}, totals.node, table.node),
     update(data, context) {
       now = context.now;
-      totals.set({ count: count(data.count), spawned: count(data.spawned), terminated: count(data.terminated), failed: count(data.failed) });
+      totals.set({
+        count: count(data.count),
+        spawned: count(data.spawned),
+        terminated: count(data.terminated),
+        failed: count(data.failed),
+      });
       table.update(data.instances);
     },
   };

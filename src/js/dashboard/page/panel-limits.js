@@ -10,18 +10,31 @@ function tokensCell() {
     node,
     set({ tokens, limit }) {
       const left = limit > 0 ? tokens / limit : 0;
-      set(limit === null ? 1 : left, `${count(Math.floor(tokens))} of ${limit === null ? '∞' : count(limit)}`, left < 0.1 ? 'bad' : left < 0.4 ? 'warn' : 'calm');
+      set(
+        limit === null ? 1 : left,
+        `${count(Math.floor(tokens))} of ${limit === null ? '∞' : count(limit)}`,
+        left < 0.1 ? 'bad' : left < 0.4 ? 'warn' : 'calm',
+      );
     },
   };
 }
 
 export function limits() {
   const totals = facts({
-    limit: 'Limit', allowed: 'Allowed', denied: 'Denied', allowRate: 'Let through', waiting: 'Waiting', clients: 'Clients',
+    limit: 'Limit',
+    allowed: 'Allowed',
+    denied: 'Denied',
+    allowRate: 'Let through',
+    waiting: 'Waiting',
+    clients: 'Clients',
   });
   const flow = new Chart({
-    title: 'Requests', format: rate,
-    lines: [{ name: 'allowed', title: 'allowed', colour: 1, fill: true }, { name: 'denied', title: 'denied', colour: 2 }],
+    title: 'Requests',
+    format: rate,
+    lines: [
+      { name: 'allowed', title: 'allowed', colour: 1, fill: true },
+      { name: 'denied', title: 'denied', colour: 2 },
+    ],
   });
   const busiest = new Table({
     caption: 'Busiest clients',
@@ -31,7 +44,12 @@ export function limits() {
       { title: 'Client', text: ({ client }) => client, wide: true },
       { title: 'Tokens left', cell: tokensCell },
       { title: 'In line', text: ({ queueSize }) => count(queueSize), number: true },
-      { title: 'Blocked', text: ({ blockedMs }) => (blockedMs > 0 ? duration(blockedMs) : '–'), number: true, minor: true },
+      {
+        title: 'Blocked',
+        text: ({ blockedMs }) => (blockedMs > 0 ? duration(blockedMs) : '–'),
+        number: true,
+        minor: true,
+      },
     ],
   });
   return {

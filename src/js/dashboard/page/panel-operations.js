@@ -6,12 +6,21 @@ import { Table } from './table.js';
 
 export function operations() {
   const flow = new Chart({
-    title: 'Traces and spans ended', format: rate,
-    lines: [{ name: 'ended', title: 'ended', colour: 1, fill: true }, { name: 'failed', title: 'failed', colour: 2 }],
+    title: 'Traces and spans ended',
+    format: rate,
+    lines: [
+      { name: 'ended', title: 'ended', colour: 1, fill: true },
+      { name: 'failed', title: 'failed', colour: 2 },
+    ],
   });
   const times = new Chart({
-    title: 'Duration of the last 1,000', format: duration,
-    lines: [{ name: 'p50', title: 'p50', colour: 3 }, { name: 'p95', title: 'p95', colour: 1 }, { name: 'p99', title: 'p99', colour: 4 }],
+    title: 'Duration of the last 1,000',
+    format: duration,
+    lines: [
+      { name: 'p50', title: 'p50', colour: 3 },
+      { name: 'p95', title: 'p95', colour: 1 },
+      { name: 'p99', title: 'p99', colour: 4 },
+    ],
   });
   const totals = facts({ service: 'Service', ended: 'Ended', errorRate: 'Errors', retained: 'Traces kept' });
   const table = new Table({
@@ -39,10 +48,20 @@ export function operations() {
     ],
   });
   return {
-    node: element('div', {}, totals.node, element('div', { className: 'pair' }, flow.node, times.node),
-      element('div', { className: 'pair uneven' }, table.node, errors.node)),
+    node: element(
+      'div',
+      {},
+      totals.node,
+      element('div', { className: 'pair' }, flow.node, times.node),
+      element('div', { className: 'pair uneven' }, table.node, errors.node),
+    ),
     update(data, { series, prefix }) {
-      totals.set({ service: data.service, ended: count(data.ended), errorRate: data.errorRate, retained: count(data.retained) });
+      totals.set({
+        service: data.service,
+        ended: count(data.ended),
+        errorRate: data.errorRate,
+        retained: count(data.retained),
+      });
       flow.update(series, prefix);
       times.update(series, prefix);
       table.update(data.operations);

@@ -5,15 +5,32 @@ import { count, rate } from './format.js';
 
 export function pool() {
   const totals = facts({
-    active: 'In use', idle: 'Idle', waiting: 'Waiting', acquired: 'Borrowed', timeouts: 'Timeouts', failures: 'Failures', retries: 'Retries',
+    active: 'In use',
+    idle: 'Idle',
+    waiting: 'Waiting',
+    acquired: 'Borrowed',
+    timeouts: 'Timeouts',
+    failures: 'Failures',
+    retries: 'Retries',
   });
   const use = meter();
   const flow = new Chart({
-    title: 'Connections', format: count,
-    lines: [{ name: 'active', title: 'in use', colour: 1, fill: true }, { name: 'size', title: 'open', colour: 3 }, { name: 'waiting', title: 'waiting', colour: 2 }],
+    title: 'Connections',
+    format: count,
+    lines: [
+      { name: 'active', title: 'in use', colour: 1, fill: true },
+      { name: 'size', title: 'open', colour: 3 },
+      { name: 'waiting', title: 'waiting', colour: 2 },
+    ],
   });
   return {
-    node: element('div', {}, totals.node, element('div', { className: 'gauge' }, element('span', {}, 'Utilisation'), use.node), flow.node),
+    node: element(
+      'div',
+      {},
+      totals.node,
+      element('div', { className: 'gauge' }, element('span', {}, 'Utilisation'), use.node),
+      flow.node,
+    ),
     update(data, { series, prefix }) {
       totals.set({
         active: `${count(data.active)} of ${count(data.most)}`,

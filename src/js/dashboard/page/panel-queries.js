@@ -19,7 +19,9 @@ function queryCell() {
       told = all;
       say(short, text || '(no text)');
       say(whole, text);
-      advice.replaceChildren(...(hints.length > 0 ? hints : ['No advice: nothing stands out.']).map((hint) => element('li', {}, hint)));
+      advice.replaceChildren(
+        ...(hints.length > 0 ? hints : ['No advice: nothing stands out.']).map((hint) => element('li', {}, hint)),
+      );
     },
   };
 }
@@ -27,8 +29,18 @@ function queryCell() {
 const hints = ({ advice }) => (advice.length === 0 ? '–' : String(advice.length));
 
 export function queries() {
-  const totals = facts({ queries: 'Queries', average: 'Mean of a batch', waiting: 'Waiting', slow: 'Slow batches', threshold: 'Slow from' });
-  const flow = new Chart({ title: 'Queries answered', format: rate, lines: [{ name: 'queries', title: 'answered', colour: 1, fill: true }] });
+  const totals = facts({
+    queries: 'Queries',
+    average: 'Mean of a batch',
+    waiting: 'Waiting',
+    slow: 'Slow batches',
+    threshold: 'Slow from',
+  });
+  const flow = new Chart({
+    title: 'Queries answered',
+    format: rate,
+    lines: [{ name: 'queries', title: 'answered', colour: 1, fill: true }],
+  });
   const top = new Table({
     caption: 'Most expensive queries',
     nothing: 'No query has been answered yet.',
@@ -55,7 +67,12 @@ export function queries() {
     ],
   });
   return {
-    node: element('div', {}, totals.node, element('div', { className: 'pair uneven' }, element('div', {}, flow.node, top.node), slow.node)),
+    node: element(
+      'div',
+      {},
+      totals.node,
+      element('div', { className: 'pair uneven' }, element('div', {}, flow.node, top.node), slow.node),
+    ),
     update(data, { series, prefix }) {
       totals.set({
         queries: `${count(data.queries)} · ${rate(data.queriesPerSecond)}`,

@@ -9,12 +9,21 @@ function healthCell() {
   const { node, set } = badge();
   return {
     node,
-    set: ({ health, breaker }) => set(health !== 'healthy' || breaker === 'tripped' ? 'bad' : 'good', breaker === 'tripped' ? `${health}, tripped` : health),
+    set: ({ health, breaker }) =>
+      set(
+        health !== 'healthy' || breaker === 'tripped' ? 'bad' : 'good',
+        breaker === 'tripped' ? `${health}, tripped` : health,
+      ),
   };
 }
 
 export function router() {
-  const totals = facts({ algorithm: 'Algorithm', routed: 'Routed', errors: 'Without a target', trips: 'Breaker trips' });
+  const totals = facts({
+    algorithm: 'Algorithm',
+    routed: 'Routed',
+    errors: 'Without a target',
+    trips: 'Breaker trips',
+  });
   const table = new Table({
     caption: 'Targets',
     quiet: true,
@@ -32,7 +41,12 @@ export function router() {
   return {
     node: element('div', {}, totals.node, table.node),
     update(data) {
-      totals.set({ algorithm: data.algorithm, routed: count(data.routed), errors: count(data.errors), trips: count(data.trips) });
+      totals.set({
+        algorithm: data.algorithm,
+        routed: count(data.routed),
+        errors: count(data.errors),
+        trips: count(data.trips),
+      });
       table.update(data.services.flatMap(({ service, targets }) => targets.map((target) => ({ service, ...target }))));
     },
   };

@@ -36,7 +36,11 @@ function statusCell() {
   const { node, set } = badge();
   return {
     node,
-    set: ({ failed, durationMs, status }) => set(failed ? 'bad' : durationMs === null ? 'idle' : 'good', failed ? status : durationMs === null ? 'open' : 'ok'),
+    set: ({ failed, durationMs, status }) =>
+      set(
+        failed ? 'bad' : durationMs === null ? 'idle' : 'good',
+        failed ? status : durationMs === null ? 'open' : 'ok',
+      ),
   };
 }
 
@@ -80,9 +84,22 @@ export function traces(tracer) {
   table.node.addEventListener('pointerleave', () => (pointer = false));
 
   return {
-    node: element('div', {},
-      element('div', { className: 'bar' }, element('fieldset', { className: 'choice' }, element('legend', { className: 'hidden' }, 'Which traces'), choices), held),
-      table.node),
+    node: element(
+      'div',
+      {},
+      element(
+        'div',
+        { className: 'bar' },
+        element(
+          'fieldset',
+          { className: 'choice' },
+          element('legend', { className: 'hidden' }, 'Which traces'),
+          choices,
+        ),
+        held,
+      ),
+      table.node,
+    ),
     update(data) {
       shown = data.traces;
       const holds = pointer || table.node.contains(document.activeElement);

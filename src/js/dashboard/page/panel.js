@@ -14,7 +14,11 @@ export class Panel {
     this.id = id;
     this.title = title;
     const heading = element('h2', { id: `${id}-title` }, title);
-    this.node = element('section', { id, className: `panel ${wide ? 'wide-panel' : ''}`, 'aria-labelledby': heading.id, tabIndex: -1 }, heading);
+    this.node = element(
+      'section',
+      { id, className: `panel ${wide ? 'wide-panel' : ''}`, 'aria-labelledby': heading.id, tabIndex: -1 },
+      heading,
+    );
   }
 
   static accepts(panels, source) {
@@ -32,7 +36,8 @@ export class Panel {
     for (const data of members) {
       let part = this.#parts.get(data.name);
       if (part === undefined) this.#parts.set(data.name, (part = this.#add(data.name)));
-      const told = data.unreadable === undefined ? (data.pending ? 'Reading…' : '') : `Cannot be read: ${data.unreadable}`;
+      const told =
+        data.unreadable === undefined ? (data.pending ? 'Reading…' : '') : `Cannot be read: ${data.unreadable}`;
       say(part.note, told);
       part.note.hidden = told === '';
       part.node.hidden = told !== '';

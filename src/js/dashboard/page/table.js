@@ -21,18 +21,30 @@ export class Table {
   #nothing;
 
   /**
-   * `columns`: `[{ title, text(row), cell(), number, minor, wide, bar }]`; `cell()` makes `{ node, set(row) }` for what is more
-   * than a text. `key(row)` names a row.
+   * `columns`: `[{ title, text(row), cell(), number, minor, wide, bar }]`; `cell()` makes `{ node, set(row) }`
+   * for what is more than a text. `key(row)` names a row.
    */
   constructor({ caption, columns, key, nothing, quiet = false }) {
     this.#columns = columns;
     this.#key = key;
     const id = uniqueId('table');
     const head = columns.map(({ title, number, minor }) =>
-      element(title === '' ? 'td' : 'th', { scope: title === '' ? undefined : 'col', className: [number && 'number', minor && 'minor'].filter(Boolean).join(' ') }, title));
-    this.table = element('table', {},
+      element(
+        title === '' ? 'td' : 'th',
+        {
+          scope: title === '' ? undefined : 'col',
+          className: [number && 'number', minor && 'minor'].filter(Boolean).join(' '),
+        },
+        title,
+      ),
+    );
+    this.table = element(
+      'table',
+      {},
       element('caption', { id, className: quiet ? 'hidden' : '' }, caption),
-      (this.#head = element('thead', {}, element('tr', {}, head))), this.#body);
+      (this.#head = element('thead', {}, element('tr', {}, head))),
+      this.#body,
+    );
     this.#nothing = element('p', { className: 'nothing muted' }, nothing);
     this.node = element('div', { className: 'table' }, scrollable(this.table, id), this.#nothing);
   }
@@ -47,7 +59,8 @@ export class Table {
       let entry = this.#rows.get(key);
       if (entry === undefined) this.#rows.set(key, (entry = this.#make()));
       entry.cells.forEach((set) => set(row));
-      if (this.#body.children[index] !== entry.node) this.#body.insertBefore(entry.node, this.#body.children[index] ?? null);
+      if (this.#body.children[index] !== entry.node)
+        this.#body.insertBefore(entry.node, this.#body.children[index] ?? null);
     });
     for (const [key, { node }] of this.#rows) {
       if (wanted.has(key)) continue;

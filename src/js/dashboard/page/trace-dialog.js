@@ -11,8 +11,14 @@ dialog.addEventListener('click', ({ target }) => target === dialog && dialog.clo
 function fill(title, ...content) {
   const close = element('button', { type: 'button', className: 'close' }, 'Close');
   close.addEventListener('click', () => dialog.close());
-  dialog.replaceChildren(element('div', { className: 'sheet' },
-    element('header', {}, element('h2', { id: 'trace-title' }, title), close), ...content));
+  dialog.replaceChildren(
+    element(
+      'div',
+      { className: 'sheet' },
+      element('header', {}, element('h2', { id: 'trace-title' }, title), close),
+      ...content,
+    ),
+  );
 }
 
 export async function openTrace(tracer, { id, name }) {
@@ -29,15 +35,20 @@ export async function openTrace(tracer, { id, name }) {
   }
   if (!dialog.open) return;
   const fact = (title, value) => element('div', {}, element('dt', {}, title), element('dd', {}, value));
-  fill(trace.name || trace.id,
-    element('dl', { className: 'facts' },
+  fill(
+    trace.name || trace.id,
+    element(
+      'dl',
+      { className: 'facts' },
       fact('Duration', duration(trace.durationMs)),
       fact('Status', trace.durationMs === null ? 'open' : trace.status),
       fact('Started', clock(trace.startTime)),
       fact('Spans', count(trace.spans.length)),
       fact('Service', trace.service),
       fact('Exported', trace.sampled ? 'yes' : 'no'),
-      fact('Trace id', element('code', {}, trace.id))),
-    waterfall(trace));
+      fact('Trace id', element('code', {}, trace.id)),
+    ),
+    waterfall(trace),
+  );
   dialog.querySelector('.spans button')?.focus();
 }

@@ -1,4 +1,5 @@
-// A trace as a waterfall: a row for each span, below its parent, with a bar where it was; each row opens to its tags and logs.
+// A trace as a waterfall: a row for each span, below its parent, with a bar where it was; each row opens to its
+// tags and logs.
 
 import { element, uniqueId } from './dom.js';
 import { duration } from './format.js';
@@ -30,13 +31,28 @@ export function ordered(trace) {
 
 function list(title, pairs, className) {
   if (pairs.length === 0) return null;
-  return element('div', { className }, element('h4', {}, title),
-    element('dl', {}, pairs.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value)))));
+  return element(
+    'div',
+    { className },
+    element('h4', {}, title),
+    element(
+      'dl',
+      {},
+      pairs.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))),
+    ),
+  );
 }
 
 function details(span, start) {
-  const logs = span.logs.map(({ timestamp, level, message }) => [`+${duration(Math.max(timestamp - start, 0))} ${level}`, message]);
-  const parts = [list('Tags', span.tags, 'tags'), list('Result', span.metadata, 'tags'), list('Logs', logs, 'logs')].filter(Boolean);
+  const logs = span.logs.map(({ timestamp, level, message }) => [
+    `+${duration(Math.max(timestamp - start, 0))} ${level}`,
+    message,
+  ]);
+  const parts = [
+    list('Tags', span.tags, 'tags'),
+    list('Result', span.metadata, 'tags'),
+    list('Logs', logs, 'logs'),
+  ].filter(Boolean);
   return parts.length > 0 ? parts : [element('p', { className: 'muted' }, 'No tags and no logs.')];
 }
 
@@ -46,16 +62,38 @@ function row({ span, depth }, start, total, name) {
   const long = open ? Math.max(total - from, 0) : span.durationMs;
   const failed = !open && span.status !== 'success';
   const id = uniqueId('span');
-  const bar = element('span', { className: 'span-bar', 'data-tone': failed ? 'bad' : open ? 'idle' : depth === 0 ? 'root' : 'calm' });
+  const bar = element('span', {
+    className: 'span-bar',
+    'data-tone': failed ? 'bad' : open ? 'idle' : depth === 0 ? 'root' : 'calm',
+  });
   bar.style.setProperty('--from', String(total > 0 ? Math.min(from / total, 1) : 0));
   bar.style.setProperty('--long', String(total > 0 ? Math.min(long / total, 1) : 1));
-  const label = element('span', { className: 'span-name' }, failed ? element('span', { className: 'sign', 'aria-hidden': 'true' }, '■ ') : null, name || '(no name)');
+  const label = element(
+    'span',
+    { className: 'span-name' },
+    failed ? element('span', { className: 'sign', 'aria-hidden': 'true' }, '■ ') : null,
+    name || '(no name)',
+  );
   label.style.setProperty('--depth', String(Math.min(depth, 12)));
   const time = open ? 'open' : duration(span.durationMs);
-  const button = element('button', {
-    type: 'button', 'aria-expanded': 'false', 'aria-controls': id,
-    'aria-label': `${name || '(no name)'}, level ${depth + 1}, after ${duration(from)}, ${time}${failed ? `, ${span.status}` : ''}`,
-  }, label, element('span', { className: 'span-track', 'aria-hidden': 'true' }, bar), element('span', { className: 'number' }, time));
+  const button = element(
+    'button',
+    {
+      type: 'button',
+      'aria-expanded': 'false',
+      'aria-controls': id,
+      'aria-label': [
+        name || '(no name)',
+        `level ${depth + 1}`,
+        `after ${duration(from)}`,
+        time,
+        ...(failed ? [span.status] : []),
+      ].join(', '),
+    },
+    label,
+    element('span', { className: 'span-track', 'aria-hidden': 'true' }, bar),
+    element('span', { className: 'number' }, time),
+  );
   const more = element('div', { id, className: 'span-details', hidden: true });
   button.addEventListener('click', () => {
     const opened = button.getAttribute('aria-expanded') !== 'true';
@@ -84,10 +122,15 @@ export function waterfall(trace) {
     mark.style.setProperty('--from', String(index / MARKS));
     return mark;
   });
-  const rows = ordered(trace).map((each) => row(each, start, total, each.span === trace.root ? trace.root.name || 'trace' : each.span.name));
-  const node = element('div', { className: 'waterfall' },
+  const rows = ordered(trace).map((each) =>
+    row(each, start, total, each.span === trace.root ? trace.root.name || 'trace' : each.span.name),
+  );
+  const node = element(
+    'div',
+    { className: 'waterfall' },
     element('div', { className: 'ruler', 'aria-hidden': 'true' }, marks),
-    element('ol', { className: 'spans', 'aria-label': 'Spans' }, rows));
+    element('ol', { className: 'spans', 'aria-label': 'Spans' }, rows),
+  );
   node.addEventListener('keydown', (event) => step(event, node));
   // The request itself says most: its tags stand open.
   rows[0].querySelector('button').click();

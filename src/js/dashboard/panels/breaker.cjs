@@ -8,7 +8,8 @@ class BreakerReader {
   }
 
   read() {
-    const { name, state, failureCount, isolated, nextProbeInMs, lastStateChange, window, metrics } = this.#breaker.getState();
+    const { name, state, failureCount, isolated, nextProbeInMs, lastStateChange, window, metrics } =
+      this.#breaker.getState();
     return {
       breaker: name,
       state,

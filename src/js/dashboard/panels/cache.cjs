@@ -10,7 +10,8 @@ const SIZE_EVERY_MS = 5000;
 /** Hits by tier, the fastest first, of the statistics of PersistentCache, the layers or their manager. */
 function tiersOf(stats) {
   const layered = Object.keys(stats).filter((key) => /^(memory|disk|remote|cdn)Hits$/.test(key));
-  if (stats.memoryHits !== undefined) return Object.fromEntries(layered.map((key) => [key.slice(0, -'Hits'.length), stats[key]]));
+  if (stats.memoryHits !== undefined)
+    return Object.fromEntries(layered.map((key) => [key.slice(0, -'Hits'.length), stats[key]]));
   const { hits = 0, reads, sharedHits = 0 } = stats;
   if (stats.currentEntries !== undefined) return { disk: hits };
   if (stats.memorySize === undefined || reads === undefined) return { memory: hits };
@@ -54,7 +55,10 @@ class CacheReader {
   #use(stats, now) {
     const memory = stats.memory ?? stats;
     const disk = stats.disk ?? (stats.currentEntries === undefined ? {} : stats);
-    const measured = typeof this.#cache.getSize === 'function' ? this.#size.ask(() => this.#cache.getSize(), now, SIZE_EVERY_MS) : undefined;
+    const measured =
+      typeof this.#cache.getSize === 'function'
+        ? this.#size.ask(() => this.#cache.getSize(), now, SIZE_EVERY_MS)
+        : undefined;
     return numbers({
       memoryItems: stats.memorySize ?? (disk === stats ? undefined : memory.currentSize),
       memoryMost: stats.maxMemory ?? this.#cache.maxSize ?? this.#cache.memory?.maxSize,

@@ -18,7 +18,9 @@ class InstancesReader {
       failed: failedScaleAttempts,
       count: services.reduce((sum, [, instances]) => sum + instances.length, 0),
       instances: services
-        .flatMap(([service, instances]) => instances.map(({ port, pid, startTime, health }) => ({ service, port, pid, startTime, health })))
+        .flatMap(([service, instances]) =>
+          instances.map(({ port, pid, startTime, health }) => ({ service, port, pid, startTime, health })),
+        )
         .slice(0, MOST),
     };
   }

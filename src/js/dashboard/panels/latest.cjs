@@ -15,7 +15,9 @@ class Latest {
         this.#busy = false;
         this.#value = value;
       };
-      Promise.resolve().then(question).then(done, () => done(undefined));
+      Promise.resolve()
+        .then(question)
+        .then(done, () => done(undefined));
     }
     return this.#value;
   }

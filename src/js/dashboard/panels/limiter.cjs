@@ -47,7 +47,11 @@ class LimiterReader {
       waiting: stats.waitingRequests,
       clients: stats.activeBuckets,
       busiest: busiest.map(({ client, tokens, limit, queueSize, blockedMs }) => ({
-        client: clip(String(client)), tokens, limit, queueSize, blockedMs,
+        client: clip(String(client)),
+        tokens,
+        limit,
+        queueSize,
+        blockedMs,
       })),
       points: { ...rates, waiting: stats.waitingRequests },
     };

@@ -16,7 +16,10 @@ function describe(query) {
   let entry = known.get(query);
   if (entry === undefined) {
     const bare = native.queryWithoutLiterals(query);
-    entry = { text: bare.length > LONGEST_TEXT ? `${bare.slice(0, LONGEST_TEXT)}…` : bare, advice: native.queryAdvice(query) };
+    entry = {
+      text: bare.length > LONGEST_TEXT ? `${bare.slice(0, LONGEST_TEXT)}…` : bare,
+      advice: native.queryAdvice(query),
+    };
     if (known.size >= MOST_REMEMBERED) known.delete(known.keys().next().value);
     known.set(query, entry);
   }
@@ -44,10 +47,20 @@ class OptimizerReader {
       waiting: stats.queueSize,
       slowMs: this.#optimizer.slowQueryThreshold,
       top: top.map(({ fingerprint, query, calls, totalMs, meanMs, p95Ms, maxMs, rows }) => ({
-        fingerprint, ...describe(query), calls, totalMs, meanMs, p95Ms, maxMs, rows,
+        fingerprint,
+        ...describe(query),
+        calls,
+        totalMs,
+        meanMs,
+        p95Ms,
+        maxMs,
+        rows,
       })),
       slow: slow.map(({ latency, batchSize, timestamp, queryKey }) => ({
-        ...(typeof queryKey === 'string' ? describe(queryKey) : { text: '', advice: [] }), latencyMs: latency, batchSize, timestamp,
+        ...(typeof queryKey === 'string' ? describe(queryKey) : { text: '', advice: [] }),
+        latencyMs: latency,
+        batchSize,
+        timestamp,
       })),
       points: { queries: queriesBatched },
     };

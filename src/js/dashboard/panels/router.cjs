@@ -18,14 +18,23 @@ class RouterReader {
       routed: stats.routeCount,
       trips: stats.circuitBreakerTrips,
       errors: stats.errors,
-      services: services.map((name) => this.#router.getRoutingMetrics(name)).filter(Boolean)
+      services: services
+        .map((name) => this.#router.getRoutingMetrics(name))
+        .filter(Boolean)
         .map(({ serviceName, targetCount, healthyCount, targets }) => ({
           service: serviceName,
           targetCount,
           healthyCount,
-          targets: targets.slice(0, MOST_TARGETS).map(({ host, port, weight, health, activeConnections, latencyStats, circuitBreakerStatus }) => ({
-            target: `${host}:${port}`, weight, health, active: activeConnections, breaker: circuitBreakerStatus, ...latencyStats,
-          })),
+          targets: targets
+            .slice(0, MOST_TARGETS)
+            .map(({ host, port, weight, health, activeConnections, latencyStats, circuitBreakerStatus }) => ({
+              target: `${host}:${port}`,
+              weight,
+              health,
+              active: activeConnections,
+              breaker: circuitBreakerStatus,
+              ...latencyStats,
+            })),
         })),
     };
   }

@@ -21,7 +21,7 @@ function summaryOf(trace) {
     durationMs: open ? null : isRecord ? trace.duration / 1000 : trace.duration,
     status: clip(status),
     failed: status !== 'success' && status !== IN_PROGRESS,
-    spanCount: isRecord ? trace.spanCount : trace.spans?.length ?? 0,
+    spanCount: isRecord ? trace.spanCount : (trace.spans?.length ?? 0),
     sampled: trace.sampled === true,
   };
 }
@@ -49,9 +49,16 @@ class Choice {
       for (const trace of traces.slice(0, SHOWN)) chosen.set(trace, [...(chosen.get(trace) ?? []), list]);
     };
     choose('latest', this.#newest);
-    choose('slowest', [...this.#newest].filter((trace) => durationOf(trace) >= 0).sort((one, other) => durationOf(other) - durationOf(one)));
+    choose(
+      'slowest',
+      [...this.#newest]
+        .filter((trace) => durationOf(trace) >= 0)
+        .sort((one, other) => durationOf(other) - durationOf(one)),
+    );
     choose('failed', this.#newest.filter(hasFailed));
-    return this.#newest.filter((trace) => chosen.has(trace)).map((trace) => ({ ...summaryOf(trace), lists: chosen.get(trace) }));
+    return this.#newest
+      .filter((trace) => chosen.has(trace))
+      .map((trace) => ({ ...summaryOf(trace), lists: chosen.get(trace) }));
   }
 }
 

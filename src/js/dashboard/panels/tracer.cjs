@@ -11,13 +11,20 @@ const LONGEST_TEXT = 500;
 
 /** Any value as a short text. */
 function text(value) {
-  const whole = typeof value === 'string' ? value : inspect(value, { depth: 3, maxArrayLength: 20, maxStringLength: LONGEST_TEXT, breakLength: Infinity });
+  const whole =
+    typeof value === 'string'
+      ? value
+      : inspect(value, { depth: 3, maxArrayLength: 20, maxStringLength: LONGEST_TEXT, breakLength: Infinity });
   return whole.length > LONGEST_TEXT ? `${whole.slice(0, LONGEST_TEXT)}…` : whole;
 }
 
 /** Pairs of names and texts. */
 const pairs = (object) =>
-  object === null || typeof object !== 'object' ? [] : Object.entries(object).slice(0, 200).map(([name, value]) => [text(name), text(value)]);
+  object === null || typeof object !== 'object'
+    ? []
+    : Object.entries(object)
+        .slice(0, 200)
+        .map(([name, value]) => [text(name), text(value)]);
 
 /** Of sorted numbers, by nearest rank. */
 const percentile = (sorted, share) => sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? NaN;
@@ -53,11 +60,22 @@ class TracerReader {
         .sort(([, one], [, other]) => other.count - one.count)
         .slice(0, OPERATIONS)
         .map(([name, { count, errorCount, p50Ms, p95Ms, p99Ms }]) => ({
-          name: text(name), count, errorCount, p50Ms, p95Ms, p99Ms, perSecond: each[`=${name}`],
+          name: text(name),
+          count,
+          errorCount,
+          p50Ms,
+          p95Ms,
+          p99Ms,
+          perSecond: each[`=${name}`],
         })),
-      errors: (metrics.recentErrors ?? []).slice(-ERRORS).reverse().map(({ timestamp, operation, error }) => ({
-        timestamp, operation: operation === undefined ? '' : text(operation), error: text(error),
-      })),
+      errors: (metrics.recentErrors ?? [])
+        .slice(-ERRORS)
+        .reverse()
+        .map(({ timestamp, operation, error }) => ({
+          timestamp,
+          operation: operation === undefined ? '' : text(operation),
+          error: text(error),
+        })),
       retained: metrics.retainedTraces ?? metrics.activeTraces,
       traces: new Choice(this.#tracer.spans).traces(),
       points: { ended: rates.ended, failed: rates.failed, p50, p95, p99 },
@@ -79,7 +97,11 @@ class TracerReader {
       durationMs: duration,
       status: text(status),
       tags: pairs(tags),
-      logs: (Array.isArray(logs) ? logs : []).map(({ timestamp, level, message }) => ({ timestamp, level: text(level), message: text(message) })),
+      logs: (Array.isArray(logs) ? logs : []).map(({ timestamp, level, message }) => ({
+        timestamp,
+        level: text(level),
+        message: text(message),
+      })),
       metadata: pairs(metadata),
     });
     return {
