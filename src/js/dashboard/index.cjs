@@ -10,6 +10,8 @@ const { Snapshots } = require('./snapshot.cjs');
 
 const PAGE = 'index.html';
 const LOGIN = 'login.html';
+/** What the page that asks for the token is made of. */
+const LOGIN_FILES = ['colours.css', 'style.css', 'icon.svg'];
 
 /** `{ name, query, whole }` of a request below the dashboard's path, `undefined` of any other. */
 function locate(request, below) {
@@ -49,9 +51,7 @@ function dashboard(options) {
       }
     }
     if (refusal?.status === 401 && name === '') sendAsset(request, response, LOGIN, 401);
-    // The page that asks for the token is made of these.
-    else if (refusal?.status === 401 && (name === 'style.css' || name === 'icon.svg'))
-      sendAsset(request, response, name);
+    else if (refusal?.status === 401 && LOGIN_FILES.includes(name)) sendAsset(request, response, name);
     else if (refusal !== undefined) {
       sendText(
         request,
