@@ -97,3 +97,24 @@ test('a page that is turned away because too many watch comes back by itself', o
   await live(second);
   await second.close();
 });
+
+test('a page that nobody can see asks for nothing, and goes on when it is seen', options, async () => {
+  const { url } = await serve({ maxViewers: 1 });
+  const [first, second] = [await browser.newPage(), await browser.newPage()];
+  await first.goto(url);
+  await live(first);
+  const show = (hidden) =>
+    first.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await show(true);
+  await second.goto(url);
+  await live(second);
+  await second.close();
+  const process = first.locator('#process');
+  const before = await process.innerText();
+  await show(false);
+  await first.waitForFunction((text) => document.querySelector('#process').innerText !== text, before);
+  await first.close();
+});
