@@ -36,6 +36,12 @@ pub enum LimitError {
     /// The limiter was shut down.
     #[error("Rate limiter shutdown")]
     Shutdown,
+    /// The store is away, and the insurance lets nothing through.
+    #[error("Rate limit store is away, {client} is refused")]
+    StoreAway {
+        /// The client, as text.
+        client: String,
+    },
     /// The cost, a limit or a rate is not a number.
     #[error("\"{name}\" must be a number")]
     NotANumber {
@@ -57,6 +63,7 @@ impl Coded for LimitError {
             Self::CostExceedsLimit { .. } => Code::CostExceedsLimit,
             Self::QueueFull { .. } => Code::QueueFull,
             Self::Aborted { .. } => Code::Aborted,
+            Self::StoreAway { .. } => Code::Connect,
             Self::Shutdown => Code::Closed,
             Self::NotANumber { .. } | Self::OutOfRange { .. } => Code::InvalidArgument,
         }
@@ -71,7 +78,7 @@ impl Coded for LimitError {
     }
 
     fn retryable(&self) -> bool {
-        matches!(self, Self::Timeout { .. } | Self::QueueFull { .. })
+        matches!(self, Self::Timeout { .. } | Self::QueueFull { .. } | Self::StoreAway { .. })
     }
 }
 

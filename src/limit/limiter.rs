@@ -4,6 +4,7 @@ use super::bucket::Bucket;
 use super::config::{LimiterConfig, is_cost};
 use super::global::Global;
 use super::queue::{LineId, Queues, Waiter};
+use super::remote::lease::Remote;
 use super::ticks::Ticks;
 
 /// One limiter, without its buckets, which live in the shared arrays.
@@ -17,6 +18,8 @@ pub struct Limiter {
     pub queues: Queues,
     /// What all clients share, if there is such a limit.
     pub global: Option<Global>,
+    /// What is held of buckets that several processes share, if they are.
+    pub remote: Option<Remote>,
 }
 
 /// The answer to "may it pass now?".
@@ -64,7 +67,14 @@ impl Limiter {
     pub fn new(config: LimiterConfig) -> Self {
         let ticks = Ticks::new(config.refill_interval.as_secs_f64() * 1e3);
         let global = config.global.clone().map(Global::new);
-        Self { config, ticks, queues: Queues::default(), global }
+        Self { config, ticks, queues: Queues::default(), global, remote: None }
+    }
+
+    /// A limiter whose buckets several processes share. What lies in the arrays is leases, which are not refilled; a tick
+    /// is when they are looked at anew.
+    pub fn over(config: LimiterConfig, remote: Remote) -> Self {
+        let ticks = Ticks::new(remote.config.lease.as_secs_f64() * 1e3);
+        Self { ticks, remote: Some(remote), ..Self::new(config) }
     }
 
     /// Refilling begins.
@@ -89,6 +99,10 @@ impl Limiter {
     /// Settles the bucket and takes `cost`, if it is there. A direct probe: it does not look at who waits in the client's
     /// line, but leaves alone what was reserved, and what others wait for in the ring.
     pub fn take(&mut self, slot: u32, bucket: &mut Bucket, cost: f64, now: f64) -> Verdict {
+        if let Some(remote) = &mut self.remote {
+            bucket.settle(&self.ticks, now);
+            return remote.take(slot, bucket, cost, now);
+        }
         let free = self.queues.reserved(slot) == 0;
         self.take_if(free, u8::MAX, bucket, cost, now)
     }

@@ -49,6 +49,7 @@ pub mod global;
 pub mod headers;
 pub mod limiter;
 pub mod queue;
+pub mod remote;
 pub mod reserve;
 pub mod shared;
 pub mod stats;

@@ -89,7 +89,7 @@ impl Queues {
 
     /// What those in the line wait for, in order.
     pub fn costs(&self, line: LineId) -> impl Iterator<Item = f64> {
-        self.lines.get(&line).into_iter().flat_map(|line| line.waiters.iter().map(|waiter| waiter.cost))
+        self.waiters(line).map(|waiter| waiter.cost)
     }
 
     /// Whether nobody waits at all.
@@ -100,6 +100,17 @@ impl Queues {
     /// Adds a waiter at the end of the line.
     pub fn push(&mut self, line: LineId, cost: f64, now: f64, deadline_ms: f64) -> u64 {
         self.add(line, cost, now, deadline_ms, false)
+    }
+
+    /// As [`Queues::push`], for callers that number the tickets; each larger than all before.
+    pub fn push_numbered(&mut self, ticket: u64, line: LineId, cost: f64, now: f64, deadline_ms: f64) {
+        self.last_ticket = self.last_ticket.max(ticket - 1);
+        self.push(line, cost, now, deadline_ms);
+    }
+
+    /// Who waits in the line, in order.
+    pub fn waiters(&self, line: LineId) -> impl Iterator<Item = &Waiter> {
+        self.lines.get(&line).into_iter().flat_map(|line| line.waiters.iter())
     }
 
     /// Adds a reservation at the end of the line; it has no deadline.

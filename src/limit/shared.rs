@@ -57,6 +57,11 @@ impl<'a> Slot<'a> {
         self.write(bucket, waiting, ticks, false);
     }
 
+    /// As [`Slot::store`], for a lease: who waits for the shared bucket does not wait for it.
+    pub fn store_lease(self, bucket: &Bucket, waiting: usize, ticks: &Ticks) {
+        self.write(bucket, waiting, ticks, bucket.blocked_until == 0.0);
+    }
+
     fn write(self, bucket: &Bucket, waiting: usize, ticks: &Ticks, fast: bool) {
         let write = |index: usize, value: f64| self.0[index].set(value);
         write(TOKENS, bucket.tokens);

@@ -1,17 +1,21 @@
 'use strict';
 
-const { native } = require('../addon.cjs');
+const { native, listen, unlisten } = require('../addon.cjs');
 const { busiest } = require('../limit/busiest.cjs');
 const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
 const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
 const { middleware } = require('../limit/middleware.cjs');
 const { reserve } = require('../limit/reservation.cjs');
+const { Store } = require('../limit/store.cjs');
 const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
-const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED } = require('../limit/waiters.cjs');
+const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED, SHUTDOWN } = require('../limit/waiters.cjs');
 
 const STATE = Symbol('tooloo.limiter');
-const closed = new FinalizationRegistry((handle) => native.limitClose(handle));
+const closed = new FinalizationRegistry(({ handle, listener }) => {
+  native.limitClose(handle);
+  unlisten(listener);
+});
 const DENIED = 0;
 const ALLOWED = 1;
 const INVALID = -1;
@@ -116,7 +120,13 @@ function waitOptions(options, maxWaitTime) {
 class RateLimiter {
   constructor(options = {}) {
     if (options === null) throw new TypeError('options must be an object');
-    const { handle, maxClients, idleMs, resolveRefused, maxQueueLength, ...settings } = native.limitOpen(options, options.globalLimit);
+    const { globalLimit, store } = options;
+    if (globalLimit && store) throw new TypeError('options "globalLimit" and "store" cannot be combined: combine two limiters');
+    // Held weakly: a limiter that nobody uses any more goes, and its listener with it.
+    let heard = { deref: () => undefined };
+    const listener = store ? listen((outcomes) => heard.deref()?.hear(outcomes)) : 0;
+    const opened = native.limitOpen(options, globalLimit, store, listener);
+    const { handle, maxClients, idleMs, resolveRefused, maxQueueLength, ...settings } = opened;
     const state = {
       clients: new Clients(handle, maxClients),
       waiters: new Map(),
@@ -131,13 +141,19 @@ class RateLimiter {
       usualRate: settings.refillRate,
       resolveRefused,
       closed: false,
+      store: null,
       numbers: new Float64Array(3),
       served: new Float64Array(128),
       events: new Float64Array(256),
     };
     Object.defineProperty(this, STATE, { value: state });
-    closed.register(this, handle);
-    Object.assign(this, { globalLimit: undefined }, settings, { maxClients, maxQueueLength });
+    closed.register(this, { handle, listener });
+    if (settings.store !== undefined) {
+      state.store = new Store(this, state);
+      state.clients.store = state.store;
+      heard = new WeakRef(state.store);
+    }
+    Object.assign(this, { globalLimit: undefined, store: undefined }, settings, { maxClients, maxQueueLength });
     this.stats = { totalRequests: 0, allowedRequests: 0, deniedRequests: 0, queuedRequests: 0, buckets: {} };
     this.refillTimer = null;
     state.buckets = new BucketsView(this, state);
@@ -191,6 +207,7 @@ class RateLimiter {
   async acquire(clientId, tokens = 1, options = undefined) {
     const state = this[STATE];
     this.stats.totalRequests += 1;
+    if (state.store !== null) return this.queueRequest(clientId, tokens, options);
     let priority = USUAL_CLASS;
     if (options !== undefined) {
       const checked = waitOptions(options, this.maxWaitTime);
@@ -221,14 +238,17 @@ class RateLimiter {
     const state = this[STATE];
     const { signal, timeoutMs, weight, priority } = waitOptions(options, this.maxWaitTime);
     if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
-    this.stats.queuedRequests += 1;
     const slot = slotFor(this, state, clientId);
+    if (state.store !== null) return askStore(this, state, { id: clientId, slot, tokens, timeoutMs, signal });
+    this.stats.queuedRequests += 1;
     return wait(this, state, { id: clientId, slot, tokens, timeoutMs, signal, weight, priority });
   }
 
   processQueue(clientId) {
     const state = this[STATE];
     const slot = state.clients.find(clientId);
+    // What waits for a store is woken by what the store says.
+    if (state.store !== null) return;
     if (slot >= 0 && state.waiters.size + state.reserved.size > 0) serve(this, state, slot);
   }
 
@@ -250,6 +270,12 @@ class RateLimiter {
     const slot = state.clients.find(clientId);
     const cost = typeof tokens === 'number' ? tokens : NaN;
     if (slot >= 0) return stateOf(state, slot, cost);
+    if (state.store !== null) {
+      // Nobody knows better than the store; as far as is known here the bucket is full.
+      const allowed = cost >= 0 && cost <= this.rateLimit;
+      const retryAfterMs = allowed ? 0 : Infinity;
+      return { allowed, limit: this.rateLimit, remaining: Math.floor(this.rateLimit), retryAfterMs, resetMs: 0 };
+    }
     // The slot of nobody: a full bucket to look at.
     const nobody = state.clients.borrow(this.rateLimit, this.refillRate);
     const info = stateOf(state, nobody, cost);
@@ -279,6 +305,18 @@ class RateLimiter {
     return stateOf(state, slot, 1);
   }
 
+  /** As `peek`, but as the store says; without a store, what `peek` says. Rejects while the store is away. */
+  async peekStore(clientId, tokens = 1) {
+    const { store } = this[STATE];
+    return store === null ? this.peek(clientId, tokens) : store.peek(clientId, tokens);
+  }
+
+  /** Resolves when the store has confirmed all that was sent to it; with `false` when it was away for some of it. */
+  async flush() {
+    const { store } = this[STATE];
+    return store === null ? true : store.confirm();
+  }
+
   /**
    * Tokens for a time to come: `{ waitMs, at, cancel() }`. Throws what a refused `acquire` rejects with, also when they
    * come later than `maxWaitMs`.
@@ -288,6 +326,7 @@ class RateLimiter {
       throw new TypeError('option "maxWaitMs" must be a number of milliseconds');
     }
     const state = this[STATE];
+    if (state.store !== null) throw new TypeError('reserve cannot promise a time for tokens of a bucket that other processes share by "store"');
     if (state.shared) throw new TypeError('reserve cannot promise a time for tokens that are shared by "globalLimit"');
     return reserve(this, state, { id: clientId, slot: slotFor(this, state, clientId), tokens, maxWaitMs });
   }
@@ -333,6 +372,7 @@ class RateLimiter {
       const limit = this.globalLimit.rateLimit;
       stats.global = { tokens: native.limitShown(tokens), limit, utilization: native.limitUtilization(tokens, limit) };
     }
+    if (this[STATE].store !== null) stats.store = this[STATE].store.stats();
     return stats;
   }
 
@@ -354,6 +394,7 @@ class RateLimiter {
   shutdown() {
     const state = this[STATE];
     state.closed = true;
+    state.store?.endAll();
     native.limitStop(state.clients.handle, now());
     rejectAll(this, state);
     if (state.idleTimer !== null) clearTimeout(state.idleTimer);
@@ -362,6 +403,13 @@ class RateLimiter {
     state.clients.readWindow();
     this.refillTimer = null;
   }
+}
+
+/** Asks the shared bucket itself. */
+function askStore(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
+  if (state.closed) throw refuse(limiter, state, SHUTDOWN, { id, slot, tokens }).error;
+  if (!(typeof tokens === 'number' && tokens >= 0)) throw refuse(limiter, state, -6, { id, slot, tokens }).error;
+  return state.store.acquire({ id, slot, tokens, timeoutMs, signal, inTurn: limiter.fairQueueing });
 }
 
 /** A number of tokens to add or take away. */

@@ -45,6 +45,8 @@ class Clients {
     this.used = 0;
     this.hand = 0;
     this.views = new Map();
+    /** Shares the buckets with other processes, if they are shared. */
+    this.store = null;
     this.window = new Float64Array(2);
     this.desk = new Float64Array(11);
     this.found = new Float64Array(512);
@@ -126,6 +128,7 @@ class Clients {
     const slot = this.borrow(limit, rate);
     this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = id;
     this.slotOf.set(id, slot);
+    this.store?.name(slot, id, limit, rate);
     return slot;
   }
 
@@ -142,11 +145,13 @@ class Clients {
       this.views.delete(slot);
     }
     this.slotOf.delete(id);
+    this.store?.forget(slot);
     this.giveBack(slot);
   }
 
   /** Forgets everybody at once; nobody may be waiting. */
   clear() {
+    if (this.store !== null) for (const slot of this.slots()) this.store.forget(slot);
     for (const view of this.views.values()) view.detach();
     this.views.clear();
     this.slotOf = new Map();
@@ -163,7 +168,7 @@ class Clients {
       const chunk = this.hand >>> CHUNK_BITS;
       const from = this.hand & (CHUNK_SLOTS - 1);
       const count = Math.min(EVICTION_SAMPLE, CHUNK_SLOTS - from);
-      const index = native.limitFullest(this.handle, this.chunks[chunk], from, count, now(), -1, true, limit, rate);
+      const index = native.limitFullest(this.handle, this.chunks[chunk], from, count, now(), -1, this.store === null, limit, rate);
       this.hand += count;
       if (index >= 0) {
         this.forget((chunk << CHUNK_BITS) + index);

@@ -12,7 +12,7 @@ function sweep(limiter, state) {
   state.idleTimer = null;
   if (state.sweepAt >= clients.chunks.length) state.sweepAt = 0;
   if (clients.chunks.length > 0) {
-    const count = clients.forgetIdle(state.sweepAt, state.idleMs, true, state.usualLimit, state.usualRate);
+    const count = clients.forgetIdle(state.sweepAt, state.idleMs, state.store === null, state.usualLimit, state.usualRate);
     // A full batch means there may be more in this chunk.
     if (count < clients.found.length) state.sweepAt += 1;
   }

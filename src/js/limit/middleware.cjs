@@ -8,7 +8,8 @@ const addressOf = (req) => req?.ip ?? req?.socket?.remoteAddress ?? 'unknown';
 
 function setHeaders(limiter, res, name, key, info) {
   if (res.headersSent) return;
-  const { refillRate } = limiter.buckets.get(key) ?? limiter;
+  // With a store the bucket here is a lease, which is not refilled.
+  const { refillRate } = (limiter.store === undefined ? limiter.buckets.get(key) : undefined) ?? limiter;
   const lines = native.limitHeaders(name, info.limit, refillRate, info.remaining, info.resetMs, info.retryAfterMs);
   const [policy, current, retryAfter] = lines.split('\n');
   res.setHeader('RateLimit-Policy', policy);

@@ -7,8 +7,11 @@ const { now, TOKENS, LIMIT } = require('./clients.cjs');
 
 /** Refusals as `limitError` knows them. */
 const TIMEOUT = -1;
+const TOO_DEAR = -2;
+const LINE_FULL = -3;
 const ABORTED = -4;
 const SHUTDOWN = -5;
+const STORE_AWAY = -7;
 
 /** An id in a message; ids may be anything, also objects that do not want to be text. */
 function textOf(id) {
@@ -35,11 +38,12 @@ function stateOf(state, slot, cost) {
 }
 
 /** Counts a refusal and gives what it is: an error, or `{ acquired: false }` where that was asked for. */
-function refuse(limiter, state, refusal, { id, slot, tokens, waitTime = 0, signal }) {
+function refuse(limiter, state, refusal, { id, slot, tokens, waitTime = 0, signal, ...told }) {
   if (refusal !== ABORTED) limiter.stats.deniedRequests += 1;
   const cost = typeof tokens === 'number' ? tokens : NaN;
   const known = slot >= 0 ? stateOf(state, slot, cost) : { remaining: 0, retryAfterMs: Infinity, limit: 0 };
-  const { retryAfterMs, remaining } = known;
+  // A store says more than this process knows.
+  const { retryAfterMs = known.retryAfterMs, remaining = known.remaining } = told;
   const limit = Math.min(known.limit, limiter.globalLimit?.rateLimit ?? Infinity);
   const error = native.limitError(refusal, textOf(id), cost, limit);
   Object.assign(error, { retryAfterMs, remaining });
@@ -47,7 +51,7 @@ function refuse(limiter, state, refusal, { id, slot, tokens, waitTime = 0, signa
     Object.defineProperty(error, 'name', { value: 'AbortError', configurable: true, writable: true });
     Object.defineProperty(error, 'cause', { value: signal.reason, configurable: true, writable: true });
   }
-  const resolved = state.resolveRefused && (refusal === TIMEOUT || refusal === -2 || refusal === -3);
+  const resolved = state.resolveRefused && [TIMEOUT, TOO_DEAR, LINE_FULL, STORE_AWAY].includes(refusal);
   return { error, result: resolved ? { acquired: false, waitTime, retryAfterMs, remaining } : null };
 }
 

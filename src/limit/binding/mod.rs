@@ -2,6 +2,7 @@
 //! takes the handle and the desk; see [`Desk`].
 
 mod lines;
+mod remote;
 mod sweep;
 
 use super::bucket::Bucket;
@@ -22,6 +23,7 @@ thread_local! {
 /// Adds the room's functions to the addon's exports.
 pub fn register(exports: Exports<'_>) {
     lines::register(exports);
+    remote::register(exports);
     sweep::register(exports);
     exports
         .function("limitOpen", open)
@@ -91,14 +93,14 @@ fn bucket<R>(call: &Call<'_>, body: impl FnOnce(&mut Limiter, u32, &mut Bucket, 
 /// Lays a bucket back. With a limit that clients share, a balance says nothing on its own.
 fn keep(limiter: &Limiter, slot: Slot<'_>, number: u32, bucket: &Bucket) {
     let waiting = limiter.queues.len(number);
-    if limiter.global.is_none() {
-        slot.store(bucket, waiting, &limiter.ticks);
-    } else {
-        slot.store_unpublished(bucket, waiting, &limiter.ticks);
+    match (&limiter.remote, &limiter.global) {
+        (Some(remote), _) => slot.store_lease(bucket, remote.waiting(number), &limiter.ticks),
+        (None, Some(_)) => slot.store_unpublished(bucket, waiting, &limiter.ticks),
+        (None, None) => slot.store(bucket, waiting, &limiter.ticks),
     }
 }
 
-/// `(options, options.globalLimit)` → the settings and the handle.
+/// `(options, options.globalLimit, options.store, listener)` → the settings and the handle.
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let mut config = LimiterConfig::from_options(&call.options_at(0)?)?;
     config.global = match call.scalar_at(1) {
@@ -131,8 +133,16 @@ fn open<'s>(call: &Call<'s>) -> Answer<'s> {
             settings.set("globalLimit", shared.value())
         }
     };
-    let handle = LIMITERS.insert(Limiter::new(config));
-    Ok(settings.set("handle", call.uint(handle)).value())
+    let store = remote::open(call, &config)?;
+    let settings = match &store {
+        Some(remote) => settings.set("store", remote::settings(call, remote)),
+        None => settings,
+    };
+    let limiter = match store {
+        Some(remote) => Limiter::over(config, remote),
+        None => Limiter::new(config),
+    };
+    Ok(settings.set("handle", call.uint(LIMITERS.insert(limiter))).value())
 }
 
 /// `(handle)`
@@ -174,7 +184,10 @@ fn fill<'s>(call: &Call<'s>) -> Answer<'s> {
     limiter(call, |limiter| {
         let limit = limit.ok().flatten().unwrap_or(limiter.config.rate_limit);
         let rate = rate.ok().flatten().unwrap_or(limiter.config.refill_rate);
-        keep(limiter, slot, number, &Bucket::full(limit, rate, &limiter.ticks, now));
+        let full = Bucket::full(limit, rate, &limiter.ticks, now);
+        // Nothing of a bucket elsewhere is here before it was leased.
+        let fresh = if limiter.remote.is_some() { Bucket { tokens: 0.0, refill_rate: 0.0, ..full } } else { full };
+        keep(limiter, slot, number, &fresh);
     })?;
     Ok(call.undefined())
 }
@@ -197,6 +210,10 @@ fn state<'s>(call: &Call<'s>) -> Answer<'s> {
     let out = call.cells::<f64>(2)?;
     let (allowed, numbers) = bucket(call, |limiter, slot, bucket, now, cost| {
         bucket.settle(&limiter.ticks, now);
+        if let Some(remote) = &mut limiter.remote {
+            let (allowed, retry, remaining, full) = remote.look(slot, bucket, cost, now);
+            return (allowed, [remaining, retry, full]);
+        }
         let (allowed, retry) = limiter.look(slot, bucket, cost, now);
         let full = bucket.retry_after_ms(bucket.limit, &limiter.ticks, now);
         let shared = limiter.global.as_ref().map_or(f64::INFINITY, |global| global.bucket.tokens);
@@ -224,6 +241,9 @@ fn set_limit<'s>(call: &Call<'s>) -> Answer<'s> {
     let rate = own_setting("refillRate", &call.scalar_at(3))?;
     bucket(call, |limiter, slot, bucket, now, _| {
         bucket.settle(&limiter.ticks, now);
+        if let Some(remote) = &mut limiter.remote {
+            return remote.set(slot, bucket, limit, rate, now);
+        }
         bucket.limit = limit;
         bucket.refill_rate = rate.unwrap_or(bucket.refill_rate);
         bucket.tokens = limit;
@@ -236,6 +256,9 @@ fn set_limit<'s>(call: &Call<'s>) -> Answer<'s> {
 fn adjust<'s>(call: &Call<'s>) -> Answer<'s> {
     bucket(call, |limiter, slot, bucket, now, by| {
         bucket.settle(&limiter.ticks, now);
+        if let Some(remote) = &mut limiter.remote {
+            return remote.adjust(slot, bucket, by, now);
+        }
         match () {
             () if by.is_nan() => bucket.reset(),
             () if by < 0.0 => bucket.remove(-by),
@@ -250,6 +273,9 @@ fn adjust<'s>(call: &Call<'s>) -> Answer<'s> {
 fn block<'s>(call: &Call<'s>) -> Answer<'s> {
     let ms = own_setting("durationMs", &call.scalar_at(2))?.ok_or(LimitError::NotANumber { name: "durationMs" })?;
     bucket(call, |limiter, slot, bucket, now, _| {
+        if let Some(remote) = &mut limiter.remote {
+            return remote.block(slot, bucket, ms, now);
+        }
         bucket.blocked_until = now + ms;
         bucket.settle(&limiter.ticks, now);
         limiter.plan(slot, bucket);
@@ -266,6 +292,7 @@ fn error<'s>(call: &Call<'s>) -> Answer<'s> {
         -3 => LimitError::QueueFull { client },
         -4 => LimitError::Aborted { client },
         -5 => LimitError::Shutdown,
+        -7 => LimitError::StoreAway { client },
         _ => LimitError::OutOfRange { name: "tokens" },
     };
     Ok(call.error(&Failure::from(error)))

@@ -1,0 +1,203 @@
+//! What can be asked of a bucket that several processes share, and what comes back. `bucket.lua` carries it out on the
+//! server; [`apply`] does the same on a bucket of this process, for when the server is away. A test holds both together.
+
+use crate::limit::bucket::Bucket;
+use crate::limit::ticks::Ticks;
+use std::sync::Arc;
+
+/// As in `bucket.lua`.
+const SLACK: f64 = 1e-9;
+
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Op {
+    /// Takes the cost as many times as the bucket pays for, unless somebody was turned away before. Answer: how often.
+    Take(f64, u32),
+    /// As `Take`, whoever was turned away.
+    Probe(f64, u32),
+    /// Takes what there is in whole tokens, at most so much. Answer: how much.
+    Lease(f64),
+    /// Takes so much, if need be into debt.
+    Debit(f64),
+    /// Puts in, up to the limit.
+    Give(f64),
+    /// Takes away, down to zero.
+    Remove(f64),
+    /// Fills up and ends a block.
+    Fill,
+    /// Denies everything for so many ms; 0 ends it.
+    Block(f64),
+    /// A limit of its own, and filled up to it.
+    Limit(f64),
+    /// Tokens a second of its own.
+    Rate(f64),
+    /// Changes nothing.
+    Look,
+}
+
+/// Questions about one bucket, answered in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The bucket's whole key.
+    pub key: Arc<str>,
+    /// What it holds, unless it has a limit of its own.
+    pub limit: f64,
+    /// Tokens a second, unless it has a rate of its own.
+    pub rate: f64,
+    /// In this order.
+    pub ops: Vec<Op>,
+}
+
+/// The bucket after the questions were answered, on the clock of who answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// As it is now, settled.
+    pub bucket: Bucket,
+    /// When that was, ms.
+    pub now: f64,
+    /// One answer a question.
+    pub answers: Vec<f64>,
+}
+
+impl Op {
+    fn words(self) -> (&'static str, f64, Option<u32>) {
+        match self {
+            Self::Take(cost, times) => ("t", cost, Some(times)),
+            Self::Probe(cost, times) => ("p", cost, Some(times)),
+            Self::Lease(most) => ("l", most, None),
+            Self::Debit(amount) => ("d", amount, None),
+            Self::Give(amount) => ("g", amount, None),
+            Self::Remove(amount) => ("r", amount, None),
+            Self::Fill => ("f", 0.0, None),
+            Self::Block(ms) => ("b", ms, None),
+            Self::Limit(limit) => ("m", limit, None),
+            Self::Rate(rate) => ("a", rate, None),
+            Self::Look => ("q", 0.0, None),
+        }
+    }
+}
+
+/// The arguments of the script for these requests.
+pub fn arguments(interval_ms: f64, requests: &[Request]) -> Vec<String> {
+    let mut words = vec![interval_ms.to_string()];
+    for Request { limit, rate, ops, .. } in requests {
+        words.extend([limit.to_string(), rate.to_string(), ops.len().to_string()]);
+        for (letter, value, times) in ops.iter().map(|op| op.words()) {
+            words.extend([letter.to_owned(), value.to_string()]);
+            words.extend(times.map(|times| times.to_string()));
+        }
+    }
+    words
+}
+
+/// What the script has answered to these requests; `None` when it is something else.
+pub fn replies(text: &str, ticks: &Ticks, requests: &[Request]) -> Option<Vec<Reply>> {
+    let mut numbers = text.split(' ').map(|word| word.parse::<f64>().ok());
+    let mut next = || numbers.next().flatten();
+    let now = next()?;
+    let mut replies = Vec::new();
+    for request in requests {
+        let (tokens, limit, refill_rate, blocked_until) = (next()?, next()?, next()?, next()?);
+        let answers = request.ops.iter().map(|_| next()).collect::<Option<Vec<f64>>>()?;
+        let settled = ticks.at(now);
+        let bucket = Bucket { tokens, limit, refill_rate, last_access: now, settled, blocked_until };
+        replies.push(Reply { bucket, now, answers });
+    }
+    numbers.next().is_none().then_some(replies)
+}
+
+/// Answers the questions on a bucket of this process.
+pub fn apply(bucket: &mut Bucket, ops: &[Op], ticks: &Ticks, now: f64) -> Reply {
+    bucket.settle(ticks, now);
+    let mut turned_away = false;
+    let answers = ops.iter().map(|&op| answer(bucket, op, &mut turned_away, now)).collect();
+    Reply { bucket: *bucket, now, answers }
+}
+
+fn answer(bucket: &mut Bucket, op: Op, turned_away: &mut bool, now: f64) -> f64 {
+    match op {
+        Op::Take(cost, times) => {
+            let answer = if *turned_away { 0.0 } else { take(bucket, cost, times) };
+            *turned_away |= answer < f64::from(times);
+            return answer;
+        }
+        Op::Probe(cost, times) => return take(bucket, cost, times),
+        Op::Lease(most) => return lease(bucket, most),
+        Op::Debit(amount) => bucket.tokens -= amount,
+        Op::Give(amount) => bucket.add(amount),
+        Op::Remove(amount) => bucket.tokens = (bucket.tokens - amount).max(bucket.tokens.min(0.0)),
+        Op::Fill => bucket.reset(),
+        Op::Block(ms) => bucket.blocked_until = if ms > 0.0 { now + ms } else { 0.0 },
+        Op::Limit(limit) => (bucket.limit, bucket.tokens) = (limit, limit),
+        Op::Rate(rate) => bucket.refill_rate = rate,
+        Op::Look => {}
+    }
+    0.0
+}
+
+fn take(bucket: &mut Bucket, cost: f64, times: u32) -> f64 {
+    if !bucket.covers(cost) {
+        return 0.0;
+    }
+    let times = f64::from(times);
+    let paid = if cost > 0.0 { times.min(((bucket.tokens + SLACK) / cost).floor()) } else { times };
+    bucket.remove(paid * cost);
+    paid
+}
+
+fn lease(bucket: &mut Bucket, most: f64) -> f64 {
+    if bucket.blocked_until > 0.0 {
+        return 0.0;
+    }
+    let there = most.min(bucket.tokens).max(0.0);
+    let leased = match () {
+        () if most >= 1.0 => (there + SLACK).floor(),
+        () if there < most => 0.0,
+        () => there,
+    };
+    bucket.tokens -= leased;
+    leased
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(tokens: f64) -> (Bucket, Ticks) {
+        let mut ticks = Ticks::new(1000.0);
+        ticks.start(0.0);
+        (Bucket { tokens, ..Bucket::full(10.0, 2.0, &ticks, 0.0) }, ticks)
+    }
+
+    #[test]
+    fn nobody_is_served_after_one_who_was_turned_away() {
+        let (mut bucket, ticks) = bucket(5.0);
+        let ops = [Op::Take(2.0, 1), Op::Take(4.0, 1), Op::Take(1.0, 2), Op::Probe(1.0, 5)];
+        assert_eq!(apply(&mut bucket, &ops, &ticks, 0.0).answers, [1.0, 0.0, 0.0, 3.0]);
+        assert_eq!(bucket.tokens, 0.0);
+    }
+
+    #[test]
+    fn a_lease_is_whole_tokens_and_a_debt_is_paid_by_refills() {
+        let (mut bucket, ticks) = bucket(4.7);
+        let ops = [Op::Lease(9.0), Op::Debit(3.0), Op::Lease(1.0), Op::Take(0.0, 1), Op::Remove(5.0)];
+        assert_eq!(apply(&mut bucket, &ops, &ticks, 0.0).answers, [4.0, 0.0, 0.0, 0.0, 0.0]);
+        assert!((bucket.tokens + 2.3).abs() < 1e-9);
+        assert_eq!(apply(&mut bucket, &[Op::Lease(1.0)], &ticks, 1000.0).answers, [0.0]);
+        assert_eq!(apply(&mut bucket, &[Op::Lease(1.0)], &ticks, 2000.0).answers, [1.0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_questions_is_no_answer() {
+        let request = Request { key: "k".into(), limit: 10.0, rate: 1.0, ops: vec![Op::Take(1.0, 2), Op::Look] };
+        let (_, ticks) = bucket(0.0);
+        assert_eq!(arguments(1000.0, std::slice::from_ref(&request)).join(" "), "1000 10 1 2 t 1 2 q 0");
+        let requests = [request];
+        let answered = replies("1500.5 8 10 1 0 2 0", &ticks, &requests).unwrap();
+        let Reply { bucket, now, answers } = &answered[0];
+        assert_eq!((*now, answers.as_slice(), bucket.settled), (1500.5, &[2.0, 0.0][..], 1));
+        for text in ["", "1500.5", "1500.5 8 10 1 0 2", "1500.5 8 10 1 0 2 0 7", "1500.5 8 10 1 0 x 0"] {
+            assert_eq!(replies(text, &ticks, &requests), None, "{text}");
+        }
+    }
+}
