@@ -118,6 +118,11 @@ const sharing = new RateLimiter({ globalLimit: { rateLimit: 10, refillRate: 5, q
 void sharing.acquire('client', 1, { weight: 2, priority: 0 });
 const sharedQuantum: number | undefined = sharing.globalLimit?.quantum;
 const reservation: { readonly waitMs: number; readonly at: number } = limiter.reserve('client', 2, { maxWaitMs: 100 });
+const overStore = new RateLimiter({ store: { url: 'redis://127.0.0.1:1', leaseTokens: 5, insurance: 'deny' } });
+const confirmed: Promise<boolean> = overStore.flush();
+const storeIsUp: boolean | undefined = overStore.getStats().store?.up;
+// @ts-expect-error there is no such insurance
+new RateLimiter({ store: { url: 'redis://127.0.0.1:1', insurance: 'maybe' } });
 // @ts-expect-error a shared limit has no default
 new RateLimiter({ globalLimit: { quantum: 2 } });
 limiter.shutdown();

@@ -30,6 +30,54 @@ declare namespace RateLimiter {
      * (deficit round robin), so one that floods delays another by no more than a turn.
      */
     globalLimit?: GlobalLimit | null | false;
+    /**
+     * Shares the buckets with other processes: `acquire` asks the shared bucket itself, `isAllowed` spends a share that
+     * was leased from it. Not together with `globalLimit`, nor for `reserve`.
+     */
+    store?: StoreOptions | null | false;
+  }
+
+  /** Buckets in Valkey or Redis that several processes share. */
+  interface StoreOptions {
+    /**
+     * `redis://`, `rediss://`, `valkey://`, `unix://`; `redis+cluster://host,host`; `redis+sentinel://host,host/master`.
+     * Limiters with the same address share one connection. Never repeated in an error.
+     */
+    url: string;
+    /** What stands before every key. Limiters with the same prefix share their buckets. @default 'tooloo:limit:' */
+    prefix?: string;
+    /** Milliseconds that a call may take before the insurance decides. @default 250 */
+    timeoutMs?: number;
+    /** Milliseconds that making a connection may take. @default 2000 */
+    connectTimeoutMs?: number;
+    /** Certificates of the authority that signed the server's, in PEM. @default the system's */
+    ca?: string;
+    /** The same, as a file. */
+    caFile?: string;
+    /**
+     * Tokens of one client that this process holds at most for `isAllowed`. All processes together let through at most
+     * the limit, its refills, and one lease each. @default a twentieth of `rateLimit`, at least 1
+     */
+    leaseTokens?: number;
+    /** Milliseconds after which a lease that is not used goes back. @default 1000 */
+    leaseMs?: number;
+    /** What decides while the store is away: buckets of this process, let all pass, or none. @default 'local' */
+    insurance?: 'local' | 'allow' | 'deny';
+    /** With `insurance: 'local'`: this process's part of limit and rate, above 0 to 1. @default 1 */
+    insuranceShare?: number;
+    /** Whether client ids stand in the keys as they are, instead of a digest of them. @default false */
+    plainKeys?: boolean;
+  }
+
+  /** How it goes with the store. */
+  interface StoreStats {
+    /** Whether it answers, as far as is known. */
+    up: boolean;
+    /** Script calls; one may answer many requests. */
+    calls: number;
+    failures: number;
+    /** Why the last failed; without addresses, keys and values. */
+    lastError: string | null;
   }
 
   /** A limit that all clients share. */
@@ -118,6 +166,7 @@ declare namespace RateLimiter {
       | 'ERR_TOOLOO_QUEUE_FULL'
       | 'ERR_TOOLOO_ABORTED'
       | 'ERR_TOOLOO_CLOSED'
+      | 'ERR_TOOLOO_CONNECT'
       | 'ERR_TOOLOO_INVALID_ARGUMENT';
     /** Milliseconds until the tokens would be there; `Infinity` for never. */
     retryAfterMs: number;
@@ -182,6 +231,8 @@ declare namespace RateLimiter {
     buckets: Record<string, BucketStats>;
     /** Only with `globalLimit`: what all clients share. */
     global?: { tokens: number; limit: number; utilization: string };
+    /** Only with `store`. `buckets` are then what this process has leased. */
+    store?: StoreStats;
   }
 
   /** One of the busiest clients. */
@@ -228,6 +279,8 @@ declare class RateLimiter {
   readonly maxQueueLength: number;
   /** What all clients share, as it was set; `undefined` without. */
   readonly globalLimit: Required<RateLimiter.GlobalLimit> | undefined;
+  /** The store's settings without its address; `undefined` without a store. */
+  readonly store: Required<Omit<RateLimiter.StoreOptions, 'url' | 'connectTimeoutMs' | 'ca' | 'caFile'>> | undefined;
   /** Counters as they stand. */
   stats: {
     totalRequests: number;
@@ -271,6 +324,13 @@ declare class RateLimiter {
   reward(clientId: unknown, tokens?: number): RateLimiter.RateLimitState;
   /** Denies a client everything for so many milliseconds; 0 ends it. */
   block(clientId: unknown, durationMs: number): RateLimiter.RateLimitState;
+  /** As `peek`, but as the store says; rejects while it is away. Without a store, what `peek` says. */
+  peekStore(clientId: unknown, tokens?: number): Promise<RateLimiter.RateLimitState>;
+  /**
+   * Resolves when the store has answered all that was sent to it (penalties, rewards, blocks, limits, leases); `false`
+   * when it was away for some of it. Without a store, `true`.
+   */
+  flush(): Promise<boolean>;
   /**
    * Tokens for a time to come, behind those who wait and before those who come later. The promise holds, whatever becomes
    * of the bucket. Throws a {@link RateLimiter.RateLimitError} when they come later than `maxWaitMs` (default: the

@@ -300,7 +300,7 @@ impl Remote {
         let short = if paid { held <= most / 2.0 } else { held < most };
         let may_ask = lease.asked == 0.0 && now >= lease.next_ask;
         let ask = may_ask && short && bucket.blocked_until == 0.0;
-        if !ask && !(may_ask && now - lease.asked_at >= lease_ms) {
+        if !(ask || may_ask && now - lease.asked_at >= lease_ms) {
             return;
         }
         lease.asked_at = now;
