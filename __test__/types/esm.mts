@@ -215,3 +215,22 @@ page.close();
 dashboard({ tracer: new RateLimiter() });
 // @ts-expect-error there is no such panel
 dashboard({ caches: [] });
+
+// Layers over processes.
+import { DistributedCacheCoordinator, MultiLayerCacheManager } from 'tooloo-native';
+const layered = new MultiLayerCacheManager({
+  remote: { url: 'redis://127.0.0.1', prefix: 'app:', timeoutMs: 250, compressAboveBytes: 1024, leaseMs: 5000 },
+  bus: { channel: 'app', maxStaleMs: 1000 },
+  encryption: { key: new Uint8Array(32) },
+});
+const told: boolean = await layered.invalidate('k');
+const byTag: boolean = await layered.invalidateTag('users');
+const made: number = await layered.getOrSet('k', (_key, { fencingToken }) => Number(fencingToken ?? 0), { lock: 'distributed' });
+const inStep: boolean | null | undefined = (await layered.getStats()).remote?.inStep;
+// @ts-expect-error: two kinds of lock there are
+layered.getOrSet('k', () => 1, { lock: 'global' });
+// @ts-expect-error: a server needs an address
+new MultiLayerCacheManager({ remote: {} });
+new PersistentCache({ remote: { url: 'rediss://host', caFile: 'ca.pem' }, bus: true });
+new DistributedCacheCoordinator(layered, 'a', { engine: { url: 'redis+cluster://a,b' } });
+console.log(told, byTag, made, inStep);

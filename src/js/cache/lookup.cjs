@@ -28,6 +28,8 @@ async function fromDisk(manager, inner, key) {
 }
 
 class Read {
+  begun = steadyNow();
+  promise = undefined;
   overtaken = false;
   /** The version of the key on the server; undefined when that was not asked or is not known. */
   version = undefined;
@@ -37,7 +39,16 @@ class Read {
   layer = undefined;
 
   async run(manager, inner, key) {
-    const begun = steadyNow();
+    try {
+      await this.look(manager, inner, key);
+    } finally {
+      if (inner.reads.get(key) === this) inner.reads.delete(key);
+    }
+    return this;
+  }
+
+  async look(manager, inner, key) {
+    const { begun } = this;
     const onDisk = manager.disk === null ? undefined : await fromDisk(manager, inner, key);
     if (onDisk !== undefined) this.take(onDisk, 'disk');
     const { remote } = inner;
@@ -52,7 +63,6 @@ class Read {
       }
     }
     this.bringUp(manager, inner, key);
-    return this;
   }
 
   take(found, layer) {
@@ -78,11 +88,8 @@ function readBelow(manager, inner, key) {
   const known = inner.reads.get(key);
   if (known !== undefined && isCovered(inner, known.begun)) return known.promise;
   const read = new Read();
-  read.begun = steadyNow();
-  read.promise = read.run(manager, inner, key).finally(() => {
-    if (inner.reads.get(key) === read) inner.reads.delete(key);
-  });
   inner.reads.set(key, read);
+  read.promise = read.run(manager, inner, key);
   return read.promise;
 }
 

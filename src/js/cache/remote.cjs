@@ -10,6 +10,8 @@ const { encryptionOf } = require('./encryption.cjs');
 const OLDEST_LOAD_MS = 55_000;
 /** Versions of tags that are remembered at most. */
 const MOST_VERSIONS = 10_000;
+/** Where the tags begin in what native code has read. */
+const TAGS = 5;
 const ALWAYS = -1;
 const freed = new FinalizationRegistry((handle) => native.remoteClose(handle));
 const nothing = () => {};
@@ -52,21 +54,23 @@ class Remote {
   async read(name) {
     const checkedAt = steadyNow();
     try {
-      const [version, json, expiresAt, staleUntil, took, ...pairs] = await request((number) => native.remoteRead(this.handle, number, name));
-      if (json === undefined || checkedAt > staleUntil) return { version, found: undefined };
+      const there = await request((number) => native.remoteRead(this.handle, number, name));
+      const version = there[0];
+      if (there.length === 1 || checkedAt > there[3]) return { version, found: undefined };
       const tags = [];
-      for (let index = 0; index < pairs.length; index += 2) tags.push(pairs[index]);
+      for (let index = TAGS; index < there.length; index += 2) tags.push(there[index]);
       if (tags.length > 0) {
         const current = await this.versionsOf(tags);
         for (const [index, tag] of tags.entries()) {
-          const its = pairs[index * 2 + 1];
+          const its = there[TAGS + index * 2 + 1];
           // Smaller: the tag was invalidated since. None where there was one: the server has lost it.
           if (its < current[index] || (its > 0 && current[index] === 0)) return { version, found: undefined };
           // The notice of it is on its way.
           if (its > current[index]) this.versions.delete(tag);
         }
       }
-      return { version, found: { value: JSON.parse(json), expiresAt, more: { staleUntil, took, stamp: checkedAt, tags } } };
+      const more = { staleUntil: there[3], took: there[4], stamp: checkedAt, tags };
+      return { version, found: { value: JSON.parse(there[1]), expiresAt: there[2], more } };
     } catch {
       return null;
     }
