@@ -199,7 +199,8 @@ test('a million spans with names of their own stay bounded', { timeout: 120000 }
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code]);
   const { totalRequests, names, activeTraces, grown } = JSON.parse(stdout);
   assert.deepEqual([totalRequests, names, activeTraces], [1005000, 513, 1000]);
-  assert.ok(grown < 250, `${grown} MB`);
+  // Node 24 lets its heap grow to almost twice what Node 20 does; without bounds it is gigabytes.
+  assert.ok(grown < 350, `${grown} MB`);
 });
 
 test('DT-D8 a tracer with open traces keeps no process alive', { timeout: 30000 }, async () => {
