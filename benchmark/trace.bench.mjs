@@ -19,9 +19,14 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const spread = (values, digits = 2) => `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`;
 
 async function answerOf(child) {
-  const failed = once(child, 'exit').then(([code]) => { throw new Error(`a process of the benchmark ended with ${code}`); });
-  failed.catch(() => {});
-  return (await Promise.race([once(child, 'message'), failed]))[0];
+  const gone = new AbortController();
+  const failed = (code) => gone.abort(new Error(`a process of the benchmark ended with ${code}`));
+  child.once('exit', failed);
+  try {
+    return (await once(child, 'message', { signal: gone.signal }))[0];
+  } finally {
+    child.off('exit', failed);
+  }
 }
 
 /** Nanoseconds of event loop and of process a span, for each side; what the empty loop takes is taken off. */

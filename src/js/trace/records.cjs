@@ -17,8 +17,8 @@ const FLAGS = {
   /** Exported, or about to be. */
   SENT: 64,
 };
-/** From this many spans on, a trace finds them through a Map instead of a list. */
-const INDEXED_FROM = 32;
+/** From this many spans on, a trace finds them through a Map instead of a list: what ends next is mostly what began last. */
+const INDEXED_FROM = 128;
 /** How many of the oldest spans are looked at for an ended one that can go first. */
 const DROP_WINDOW = 8;
 
