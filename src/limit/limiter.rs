@@ -5,6 +5,7 @@ use super::config::{LimiterConfig, is_cost};
 use super::global::Global;
 use super::queue::{LineId, Queues, Waiter};
 use super::remote::lease::Remote;
+use super::rules::Rules;
 use super::ticks::Ticks;
 
 /// One limiter, without its buckets, which live in the shared arrays.
@@ -20,6 +21,8 @@ pub struct Limiter {
     pub global: Option<Global>,
     /// What is held of buckets that several processes share, if they are.
     pub remote: Option<Remote>,
+    /// Limits by client id.
+    pub rules: Rules,
 }
 
 /// The answer to "may it pass now?".
@@ -67,7 +70,7 @@ impl Limiter {
     pub fn new(config: LimiterConfig) -> Self {
         let ticks = Ticks::new(config.refill_interval.as_secs_f64() * 1e3);
         let global = config.global.clone().map(Global::new);
-        Self { config, ticks, queues: Queues::default(), global, remote: None }
+        Self { config, ticks, queues: Queues::default(), global, remote: None, rules: Rules::default() }
     }
 
     /// A limiter whose buckets several processes share. What lies in the arrays is leases, which are not refilled; a tick

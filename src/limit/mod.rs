@@ -51,6 +51,7 @@ pub mod limiter;
 pub mod queue;
 pub mod remote;
 pub mod reserve;
+pub mod rules;
 pub mod shared;
 pub mod stats;
 pub mod sweep;

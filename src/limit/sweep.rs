@@ -11,7 +11,7 @@ pub struct Idle {
     pub for_ms: f64,
     /// Only if forgetting it changes nothing: its bucket would be full by now and its limit is the usual one.
     pub only_unchanged: bool,
-    /// The limit of a new client.
+    /// The limit of a new client; `NaN` where every limit may be a usual one.
     pub usual_limit: f64,
     /// The refill rate of a new client.
     pub usual_rate: f64,
@@ -21,7 +21,9 @@ pub struct Idle {
 fn fill(slot: Slot<'_>, idle: &Idle, ticks: &Ticks, now: f64) -> Option<f64> {
     let mut bucket = slot.load()?;
     bucket.settle(ticks, now);
-    let unusual = bucket.limit != idle.usual_limit || bucket.refill_rate != idle.usual_rate;
+    // Where limits go by client id, each is usual; the face knows who was given his own.
+    let any = idle.usual_limit.is_nan();
+    let unusual = !any && (bucket.limit != idle.usual_limit || bucket.refill_rate != idle.usual_rate);
     let kept = slot.waiting() > 0 || bucket.blocked_until > 0.0 || (idle.only_unchanged && unusual);
     let silent = now - bucket.last_access > idle.for_ms;
     let full = bucket.is_full();

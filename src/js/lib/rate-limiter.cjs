@@ -7,6 +7,7 @@ const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
 const { middleware } = require('../limit/middleware.cjs');
 const { reserve } = require('../limit/reservation.cjs');
+const { Rules } = require('../limit/rules.cjs');
 const { Store } = require('../limit/store.cjs');
 const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
 const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED, SHUTDOWN } = require('../limit/waiters.cjs');
@@ -159,6 +160,7 @@ class RateLimiter {
     state.buckets = new BucketsView(this, state);
     state.requestQueues = new QueuesView(state);
     state.clients.readWindow();
+    if (options.limits !== undefined && options.limits !== null) this.setLimits(options.limits);
     this.startRefillTimer();
   }
 
@@ -257,7 +259,23 @@ class RateLimiter {
     const { clients } = state;
     const slot = slotFor(this, state, clientId);
     clients.ask(native.limitSet, slot, 0, limit, refillRate);
+    clients.rules?.own.add(slot);
     arm(this, state);
+  }
+
+  /**
+   * Limits by client id, from now on: a list of `{ match, rateLimit, refillRate }` or the path of a JSON file, which is read
+   * again when it changes. Clients that are known get theirs at once, with the same part of it left.
+   */
+  setLimits(limits) {
+    const { clients } = this[STATE];
+    const rules = clients.rules ?? new Rules(clients.handle);
+    rules.set(limits);
+    clients.rules = rules;
+    const held = new WeakRef(this);
+    if (typeof limits === 'string') rules.watch(limits, () => applyRules(held.deref() ?? rules.unwatch()));
+    else rules.unwatch();
+    applyRules(this);
   }
 
   resetBucket(clientId) {
@@ -277,7 +295,8 @@ class RateLimiter {
       return { allowed, limit: this.rateLimit, remaining: Math.floor(this.rateLimit), retryAfterMs, resetMs: 0 };
     }
     // The slot of nobody: a full bucket to look at.
-    const nobody = state.clients.borrow(this.rateLimit, this.refillRate);
+    const [limit, rate] = state.clients.rules?.find(clientId) ?? [this.rateLimit, this.refillRate];
+    const nobody = state.clients.borrow(limit, rate);
     const info = stateOf(state, nobody, cost);
     state.clients.giveBack(nobody);
     return info;
@@ -394,6 +413,7 @@ class RateLimiter {
   shutdown() {
     const state = this[STATE];
     state.closed = true;
+    state.clients.rules?.unwatch();
     state.store?.endAll();
     native.limitStop(state.clients.handle, now());
     rejectAll(this, state);
@@ -403,6 +423,19 @@ class RateLimiter {
     state.clients.readWindow();
     this.refillTimer = null;
   }
+}
+
+/** Gives each known client its limit; not those who were given one by `setLimit`. */
+function applyRules(limiter) {
+  if (limiter === undefined) return;
+  const state = limiter[STATE];
+  const { clients } = state;
+  for (const slot of clients.slots()) {
+    if (clients.rules.own.has(slot)) continue;
+    const [limit, rate] = clients.rules.find(clients.idOf(slot)) ?? [limiter.rateLimit, limiter.refillRate];
+    clients.ask(native.limitRescale, slot, 0, limit, rate);
+  }
+  arm(limiter, state);
 }
 
 /** Asks the shared bucket itself. */

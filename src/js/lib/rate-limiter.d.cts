@@ -35,6 +35,8 @@ declare namespace RateLimiter {
      * was leased from it. Not together with `globalLimit`, nor for `reserve`.
      */
     store?: StoreOptions | null | false;
+    /** Limits by client id: a list, or the path of a JSON file with one, which is read again when it changes. */
+    limits?: readonly ClientLimit[] | string | null;
   }
 
   /** Buckets in Valkey or Redis that several processes share. */
@@ -67,6 +69,19 @@ declare namespace RateLimiter {
     insuranceShare?: number;
     /** Whether client ids stand in the keys as they are, instead of a digest of them. @default false */
     plainKeys?: boolean;
+  }
+
+  /** A limit for some clients. */
+  interface ClientLimit {
+    /**
+     * Which: an id; a pattern, where `*` stands for anything and `?` for one character; or a regular expression, in a file
+     * as `{ "regexp": "^user:", "flags": "i" }`. An id comes before every pattern; then the first in the list holds.
+     */
+    match: string | RegExp | { regexp: string; flags?: string };
+    /** Tokens that a bucket holds. In a file also `"Infinity"`. */
+    rateLimit: number | 'Infinity';
+    /** Tokens a second. @default the limiter's */
+    refillRate?: number;
   }
 
   /** How it goes with the store. */
@@ -312,6 +327,12 @@ declare class RateLimiter {
   processQueue(clientId: unknown): void;
   /** Gives a client its own limit, and rate (default: the one it has), and a full bucket. */
   setLimit(clientId: unknown, limit: number, refillRate?: number): void;
+  /**
+   * Limits by client id from now on, from a list or a file that is read again when it changes. Known clients get theirs at
+   * once, with the same part of it left; not those that `setLimit` gave one. Throws when they cannot be used, and a
+   * changed file is refused with a process warning (`TOOLOO_LIMITS_REFUSED`); the old ones stay.
+   */
+  setLimits(limits: readonly RateLimiter.ClientLimit[] | string): void;
   /** Fills a client's bucket and ends its block. Waiters are served with the next refill. */
   resetBucket(clientId: unknown): void;
   /** A client's live bucket, made on demand. */

@@ -47,6 +47,8 @@ class Clients {
     this.views = new Map();
     /** Shares the buckets with other processes, if they are shared. */
     this.store = null;
+    /** Limits by client id, if there are any. */
+    this.rules = null;
     this.window = new Float64Array(2);
     this.desk = new Float64Array(11);
     this.found = new Float64Array(512);
@@ -123,7 +125,8 @@ class Clients {
   }
 
   /** A new client with a full bucket. */
-  add(id, limit, rate) {
+  add(id, usualLimit, usualRate) {
+    const [limit, rate] = this.rules?.find(id) ?? [usualLimit, usualRate];
     if (this.size >= this.maxClients) this.makeRoom(limit, rate);
     const slot = this.borrow(limit, rate);
     this.ids[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = id;
@@ -146,6 +149,7 @@ class Clients {
     }
     this.slotOf.delete(id);
     this.store?.forget(slot);
+    this.rules?.own.delete(slot);
     this.giveBack(slot);
   }
 
@@ -168,9 +172,9 @@ class Clients {
       const chunk = this.hand >>> CHUNK_BITS;
       const from = this.hand & (CHUNK_SLOTS - 1);
       const count = Math.min(EVICTION_SAMPLE, CHUNK_SLOTS - from);
-      const index = native.limitFullest(this.handle, this.chunks[chunk], from, count, now(), -1, this.store === null, limit, rate);
+      const index = native.limitFullest(this.handle, this.chunks[chunk], from, count, now(), -1, this.store === null, this.rules === null ? limit : NaN, rate);
       this.hand += count;
-      if (index >= 0) {
+      if (index >= 0 && !this.rules?.own.has((chunk << CHUNK_BITS) + index)) {
         this.forget((chunk << CHUNK_BITS) + index);
         return;
       }
@@ -181,10 +185,16 @@ class Clients {
   forgetIdle(chunk, idleMs, onlyUnchanged, limit, rate) {
     const { found } = this;
     const count = native.limitIdle(
-      this.handle, this.chunks[chunk], 0, CHUNK_SLOTS, now(), idleMs, onlyUnchanged, limit, rate, found,
+      this.handle, this.chunks[chunk], 0, CHUNK_SLOTS, now(), idleMs, onlyUnchanged, this.rules === null ? limit : NaN, rate, found,
     );
-    for (let index = 0; index < count; index += 1) this.forget((chunk << CHUNK_BITS) + found[index]);
-    return count;
+    let forgotten = 0;
+    for (let index = 0; index < count; index += 1) {
+      const slot = (chunk << CHUNK_BITS) + found[index];
+      if (onlyUnchanged && this.rules?.own.has(slot)) continue;
+      this.forget(slot);
+      forgotten += 1;
+    }
+    return forgotten;
   }
 
   /** All slots in use, in slot order. */

@@ -3,6 +3,7 @@
 
 mod lines;
 mod remote;
+mod rules;
 mod sweep;
 
 use super::bucket::Bucket;
@@ -24,6 +25,7 @@ thread_local! {
 pub fn register(exports: Exports<'_>) {
     lines::register(exports);
     remote::register(exports);
+    rules::register(exports);
     sweep::register(exports);
     exports
         .function("limitOpen", open)

@@ -441,6 +441,14 @@ impl Remote {
         self.ask(slot, vec![Op::Rate(rate), Op::Limit(limit)]);
     }
 
+    /// Other terms for a client that has none of its own in the store.
+    pub fn terms(&mut self, slot: u32, bucket: &mut Bucket, limit: f64, rate: f64) {
+        let Some(lease) = self.leases.get_mut(&slot) else { return };
+        Self::changed(lease);
+        (lease.limit, lease.rate, bucket.limit) = (limit, rate, limit);
+        bucket.tokens = bucket.tokens.min(limit);
+    }
+
     /// What is known of the client without asking: whether a probe passes, milliseconds until the store may pay, tokens
     /// at hand and known to be in the store, and milliseconds until the bucket is full.
     pub fn look(&mut self, slot: u32, bucket: &mut Bucket, cost: f64, now: f64) -> (bool, f64, f64, f64) {
