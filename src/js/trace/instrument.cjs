@@ -56,14 +56,19 @@ function listenersOf(tracer, carried) {
     if (open !== undefined) open.status = status;
   };
   return {
-    'undici:request:create': ({ request }) => begin(request, request.method, `${request.origin}${request.path}`, (name, value) => request.addHeader(name, value)),
+    'undici:request:create': ({ request }) => {
+      begin(request, request.method, `${request.origin}${request.path}`, (name, value) => request.addHeader(name, value));
+    },
     'undici:request:headers': ({ request, response }) => answered(request, response.statusCode),
     'undici:request:trailers': ({ request }) => finish(request),
     'undici:request:error': ({ request, error }) => finish(request, error),
     // Of Node 22.12 and later; before it nothing tells of a request while its headers can still be set.
-    'http.client.request.created': ({ request }) => begin(request, request.method, `${request.protocol}//${request.getHeader('host') ?? request.host}${request.path}`, (name, value) => {
-      if (!request.headersSent) request.setHeader(name, value);
-    }),
+    'http.client.request.created': ({ request }) => {
+      const address = `${request.protocol}//${request.getHeader('host') ?? request.host}${request.path}`;
+      begin(request, request.method, address, (name, value) => {
+        if (!request.headersSent) request.setHeader(name, value);
+      });
+    },
     'http.client.response.finish': ({ request, response }) => {
       answered(request, response.statusCode);
       finish(request);
