@@ -119,6 +119,9 @@ void sharing.acquire('client', 1, { weight: 2, priority: 0 });
 const sharedQuantum: number | undefined = sharing.globalLimit?.quantum;
 const reservation: { readonly waitMs: number; readonly at: number } = limiter.reserve('client', 2, { maxWaitMs: 100 });
 const overStore = new RateLimiter({ store: { url: 'redis://127.0.0.1:1', leaseTokens: 5, insurance: 'deny' } });
+limiter.setLimits([{ match: 'a', rateLimit: 5 }, { match: /^b/, rateLimit: 1, refillRate: 2 }]);
+// @ts-expect-error a limit is needed
+limiter.setLimits([{ match: 'a' }]);
 const confirmed: Promise<boolean> = overStore.flush();
 const storeIsUp: boolean | undefined = overStore.getStats().store?.up;
 // @ts-expect-error there is no such insurance

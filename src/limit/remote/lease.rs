@@ -9,6 +9,7 @@
 //! either a lease or such a debt, so processes let through at most the limit, its refills, and one lease each.
 
 use super::config::StoreConfig;
+use super::inbox::{Answered, Inbox};
 use super::insurance::Insured;
 use super::ops::{Op, Reply, Request};
 use super::store::Figures;
@@ -19,8 +20,8 @@ use crate::limit::config::is_cost;
 use crate::limit::limiter::Verdict;
 use crate::limit::ticks::Ticks;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// As in [`Bucket`].
@@ -59,52 +60,6 @@ struct Lease {
     open: Arc<AtomicBool>,
     /// Requests that wait for the store.
     waiting: usize,
-}
-
-/// What the store has answered to a question about leases.
-#[derive(Debug)]
-pub struct Answered {
-    slot: u32,
-    /// Which of the client's questions it was.
-    question: u64,
-    asked: f64,
-    granted: f64,
-    reply: Option<Reply>,
-}
-
-/// Answers on their way from the thread of the sockets to this one.
-#[derive(Debug, Default)]
-pub struct Inbox {
-    any: AtomicBool,
-    answers: Mutex<Vec<Answered>>,
-}
-
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Vec<Answered>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says whether it was put in: not for a client that was forgotten.
-    fn push(&self, answer: Answered, open: &AtomicBool) -> bool {
-        let mut answers = self.lock();
-        let open = open.load(Ordering::Relaxed);
-        if open {
-            answers.push(answer);
-            self.any.store(true, Ordering::Release);
-        }
-        open
-    }
-
-    fn take(&self) -> Vec<Answered> {
-        if self.any.load(Ordering::Acquire) { self.take_and_close(None) } else { Vec::new() }
-    }
-
-    fn take_and_close(&self, open: Option<&AtomicBool>) -> Vec<Answered> {
-        let mut answers = self.lock();
-        self.any.store(false, Ordering::Relaxed);
-        open.into_iter().for_each(|open| open.store(false, Ordering::Relaxed));
-        std::mem::take(&mut *answers)
-    }
 }
 
 /// The limiter's side of the store.

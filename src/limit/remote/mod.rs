@@ -9,6 +9,7 @@
 //! engine's time limit, and while it is away nothing waits at all.
 
 pub mod config;
+pub mod inbox;
 pub mod insurance;
 pub mod lease;
 pub mod ops;
