@@ -14,6 +14,7 @@ export * from './src/js/lib/resilience/ReadinessProbe.cjs';
 export * from './src/js/balance/shutdown.cjs';
 export * from './src/js/dashboard/index.cjs';
 export * from './src/js/resilience/policy.cjs';
+export * from './src/js/metrics/metrics.cjs';
 export * from './src/js/lib/resilience/LoadBalancer.cjs';
 export * from './src/js/lib/resilience/MemoryCacheLayer.cjs';
 export * from './src/js/lib/resilience/DiskCacheLayer.cjs';

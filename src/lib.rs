@@ -18,6 +18,7 @@ pub mod clock;
 pub mod cluster;
 pub mod error;
 pub mod limit;
+pub mod metrics;
 pub mod options;
 pub mod pool;
 pub mod query;

@@ -180,6 +180,17 @@ impl Histogram {
         self.count
     }
 
+    /// The buckets that hold something, smallest first: lowest value, middle and count.
+    pub fn filled(&self) -> impl Iterator<Item = (f64, f64, u64)> {
+        let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(index, &count)| {
+            let middle = Self::middle(index);
+            // The widths of buckets are powers of two, of which the smallest ones hold one value each.
+            let shift = (index as u64 / SUB).saturating_sub(1);
+            (middle - ((1u64 << shift) - 1) as f64 / 2.0, middle, u64::from(count))
+        })
+    }
+
     /// The value below which `quantile` (0 to 1) of the values lie; `None` without values.
     pub fn quantile(&self, quantile: f64) -> Option<f64> {
         let wanted = ((quantile.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
@@ -225,6 +236,17 @@ mod tests {
         assert_eq!(mean.mean(), None);
         [10.0, f64::NAN, 2.0, 4.0].into_iter().for_each(|sample| mean.record(sample));
         assert_eq!(mean.mean(), Some(3.0));
+    }
+
+    #[test]
+    fn a_value_lies_between_the_lowest_and_the_highest_of_its_bucket() {
+        for value in [0, 1, 63, 64, 127, 128, 5_000, 1_000_000, MAX_VALUE] {
+            let mut histogram = Histogram::default();
+            histogram.record(value);
+            let (lowest, middle, count) = histogram.filled().next().unwrap();
+            assert_eq!(count, 1);
+            assert!(lowest <= value as f64 && value as f64 <= 2.0 * middle - lowest, "{value}: {lowest} {middle}");
+        }
     }
 
     proptest! {

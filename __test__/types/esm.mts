@@ -237,3 +237,19 @@ new MultiLayerCacheManager({ remote: {} });
 new PersistentCache({ remote: { url: 'rediss://host', caFile: 'ca.pem' }, bus: true });
 new DistributedCacheCoordinator(layered, 'a', { engine: { url: 'redis+cluster://a,b' } });
 console.log(told, byTag, made, inStep);
+
+// Metrics
+import { metrics, metricsHandler, type Counter } from 'tooloo-native';
+const orders: Counter<'shop' | 'kind'> = metrics.counter({ name: 'orders_total', help: 'Orders.', labelNames: ['shop', 'kind'] });
+orders.inc({ shop: 'a', kind: 1 });
+orders.labels({ shop: 'a' }).inc(2);
+// @ts-expect-error no such label
+orders.inc({ town: 'b' });
+metrics.gauge({ name: 'queue', help: 'Waiting.', collect() { this.set(1); } }).dec();
+const took: number = metrics.histogram({ name: 'took_seconds', help: 'Time.', buckets: [1, 2] }).startTimer()();
+// @ts-expect-error a help text is needed
+metrics.counter({ name: 'orders_total' });
+createServer(metricsHandler({ gzip: false }));
+new PersistentCache({ name: 'prices', metrics: true });
+const scraped: { contentType: string; body: Buffer } = metrics.scrape('*/*');
+void [took, scraped];

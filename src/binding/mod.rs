@@ -18,6 +18,7 @@ pub fn register(exports: Object<'_>, env: napi::Env) -> napi::Result<()> {
     crate::cache::binding::register(exports);
     crate::cluster::binding::register(exports);
     crate::limit::binding::register(exports);
+    crate::metrics::binding::register(exports);
     crate::pool::binding::register(exports);
     crate::query::binding::register(exports);
     crate::resilience::binding::register(exports);

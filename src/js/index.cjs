@@ -28,6 +28,7 @@ lazy('ReadinessProbe', () => require('./lib/resilience/ReadinessProbe.cjs'));
 lazy('dashboard', () => require('./dashboard/index.cjs'));
 lazy('gracefulShutdown', () => require('./balance/shutdown.cjs'));
 for (const name of ['Bulkhead', 'RetryBudget', 'hedge', 'policy']) lazy(name, () => require('./resilience/policy.cjs'));
+for (const name of ['metrics', 'metricsHandler']) lazy(name, () => require('./metrics/metrics.cjs'));
 lazy('LoadBalancer', () => require('./lib/resilience/LoadBalancer.cjs'));
 lazy('MemoryCacheLayer', () => require('./lib/resilience/MemoryCacheLayer.cjs'));
 lazy('DiskCacheLayer', () => require('./lib/resilience/DiskCacheLayer.cjs'));

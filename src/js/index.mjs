@@ -1,5 +1,6 @@
 import shutdown from './balance/shutdown.cjs';
 import page from './dashboard/index.cjs';
+import observability from './metrics/metrics.cjs';
 import policies from './resilience/policy.cjs';
 
 export { PersistentCache } from './lib/persistent-cache.mjs';
@@ -26,4 +27,5 @@ export { ReadinessProbe } from './lib/resilience/ReadinessProbe.mjs';
 
 export const { dashboard } = page;
 export const { gracefulShutdown } = shutdown;
+export const { metrics, metricsHandler } = observability;
 export const { Bulkhead, hedge, policy, RetryBudget } = policies;

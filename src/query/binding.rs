@@ -63,6 +63,10 @@ pub fn register(exports: Exports<'_>) {
             let count = LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.slow().kept().len())?;
             Ok(call.number(count as f64))
         })
+        .function("querySlowSeen", |call| {
+            let seen = LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.slow().seen())?;
+            Ok(call.number(seen as f64))
+        })
         .function("querySlow", |call| {
             let shown =
                 LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.slow().shown().cloned().collect())?;

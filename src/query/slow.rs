@@ -26,11 +26,12 @@ pub struct SlowBatch {
 #[derive(Debug)]
 pub struct SlowLog {
     entries: Ring<SlowBatch>,
+    seen: u64,
 }
 
 impl Default for SlowLog {
     fn default() -> Self {
-        Self { entries: Ring::new(KEPT) }
+        Self { entries: Ring::new(KEPT), seen: 0 }
     }
 }
 
@@ -45,6 +46,12 @@ impl SlowLog {
             key.push('…');
         }
         self.entries.push(batch);
+        self.seen += 1;
+    }
+
+    /// How many there were, those no longer kept included.
+    pub fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// All that are kept, oldest first.
@@ -60,6 +67,7 @@ impl SlowLog {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.seen = 0;
     }
 }
 

@@ -9,6 +9,7 @@ use super::tracer::Tracer;
 use super::{id, label};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
+use crate::metrics::binding::report_spread;
 use std::cell::Cell;
 
 thread_local! {
@@ -36,6 +37,7 @@ pub fn register(exports: Exports<'_>) {
         .function("tracerSummary", summary)
         .function("tracerOperations", operations)
         .function("tracerLatencies", latencies)
+        .function("tracerReport", report)
         .function("traceparentParse", traceparent_parse)
         .function("traceparentFormat", traceparent_format)
         .function("tracestateMayPass", |call| Ok(call.boolean(may_pass_tracestate(&call.text_at(0)?))))
@@ -181,6 +183,13 @@ fn operations<'s>(call: &Call<'s>) -> Answer<'s> {
 fn latencies<'s>(call: &Call<'s>) -> Answer<'s> {
     let values = with(call, |tracer| tracer.latencies().map(|duration| call.number(duration)).collect::<Vec<_>>())?;
     Ok(call.array(values))
+}
+
+/// `(handle, member)`: tells the registry of metrics what the member's tracer measured
+fn report<'s>(call: &Call<'s>) -> Answer<'s> {
+    let member = call.uint_at(1)?;
+    with(call, |tracer| tracer.spreads().for_each(|(name, spread)| report_spread(member, name, spread)))?;
+    Ok(call.undefined())
 }
 
 /// `(header) → [traceId, spanId, sampled]`, or `undefined` for a header that is not valid

@@ -150,6 +150,13 @@ impl TracerStats {
         })
     }
 
+    /// Each operation that completed: its slot, failures, all durations together in milliseconds, and how they spread
+    /// (lowest and middle of each bucket in microseconds, and its count).
+    pub fn spreads(&self) -> impl Iterator<Item = (usize, u64, f64, impl Iterator<Item = (f64, f64, u64)>)> {
+        let completed = self.operations.iter().enumerate().filter(|(_, operation)| operation.count > 0);
+        completed.map(|(slot, operation)| (slot, operation.errors, operation.total_ms, operation.latencies.filled()))
+    }
+
     /// The last durations in milliseconds, oldest first.
     pub fn latencies(&self) -> impl ExactSizeIterator<Item = f64> {
         self.latencies.iter().copied()

@@ -7,6 +7,7 @@ use super::label::Labels;
 use super::rate::RateLimit;
 use super::sampler::Sampler;
 use super::stats::{Completion, ROW, Summary, TracerStats};
+use crate::metrics::spread::Spread;
 use crate::options::{self, OptionError, Options};
 
 /// Everything that is decided for one `DistributedTracer`.
@@ -79,6 +80,15 @@ impl Tracer {
         self.stats.rows().filter_map(|(numbers, average)| {
             let name = self.labels.names().get(numbers[0] as usize)?;
             Some((name.as_str(), numbers, average))
+        })
+    }
+
+    /// How the durations of each operation spread, for the registry of metrics.
+    pub fn spreads(&self) -> impl Iterator<Item = (&str, Spread)> {
+        self.stats.spreads().filter_map(|(slot, errors, total_ms, durations)| {
+            let name = self.labels.names().get(slot)?;
+            let seconds = durations.map(|(lowest, middle, count)| (lowest / 1e6, middle / 1e6, count));
+            Some((name.as_str(), Spread::new(errors, total_ms / 1e3, seconds)))
         })
     }
 

@@ -23,7 +23,8 @@ class Tiers {
   reads = new Map();
   /** Key → the last write or removal through overridden hooks */
   writes = new Map();
-  sharedHits = 0;
+  /** What is counted below memory, and by eviction; nothing here leads back to the instance. */
+  counts = { shared: 0, disk: 0, lower: 0 };
   ready = Promise.resolve();
 
   constructor(cache, handle, folder, limit, weighed) {
@@ -74,7 +75,7 @@ class Tiers {
         const text = native.cacheLookup(this.handle, key, times);
         if (text === null) return null;
         if (text !== undefined) {
-          this.sharedHits += 1;
+          this.counts.shared += 1;
           return this.take(cache, key, text, times[0], times[1], times[2]);
         }
       }
@@ -105,7 +106,7 @@ class Tiers {
     this.finish(key, read);
     if (read.overtaken || found === null) return null;
     const [text, expires, created, keep, fromDisk] = found;
-    if (!fromDisk) this.sharedHits += 1;
+    this.counts[fromDisk ? 'disk' : 'shared'] += 1;
     return this.take(cache, key, text, expires, created, keep);
   }
 

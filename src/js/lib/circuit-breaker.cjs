@@ -5,6 +5,7 @@
 const { EventEmitter } = require('node:events');
 const { native } = require('../addon.cjs');
 const { INNER, Inner, FallbackResult, PLACES, STATES, admit, run } = require('../resilience/circuit.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { steadyNow } = require('../resilience/steady.cjs');
 const { read, textOf } = require('../resilience/text.cjs');
 
@@ -20,7 +21,6 @@ const DEFAULT_TIMEOUT = 5000;
 const MAX_STATE_CHANGES = 100;
 
 const OPEN_CODE = native.resilienceOpenCode();
-const freed = new FinalizationRegistry((handle) => native.breakerFree(handle));
 
 function follow(breaker, next) {
   if (next >= 0) breaker.transition(STATES[next]);
@@ -56,7 +56,9 @@ class CircuitBreaker {
     const handle = native.breakerOpen(options, window || undefined, cells, steadyNow());
     Object.defineProperty(this, INNER, { value: new Inner(handle, cells, options) });
     this.metrics = { totalAttempts: 0, totalFailures: 0, totalSuccesses: 0, stateChanges: [] };
-    freed.register(this, handle);
+    const { counts } = this[INNER];
+    const held = { handle, stats: this.metrics, counts };
+    enroll('CircuitBreaker', this, { name, metrics: options.metrics }, held, native.breakerFree);
   }
 
   get state() {
@@ -88,6 +90,7 @@ class CircuitBreaker {
       if (admission > PROBE) {
         // Made here, where its stack is shortest: an open circuit has to refuse cheaply.
         const inner = this[INNER];
+        inner.counts.rejected += 1;
         const { name = 'unnamed' } = options ?? {};
         const error = new Error(inner.openText(this.name, name));
         error.code = OPEN_CODE;

@@ -1,7 +1,9 @@
+import type { Measured } from '../metrics/measured.cjs';
+
 /** What a breaker's circuit is. */
 export type CircuitState = 'CLOSED' | 'OPEN' | 'HALF_OPEN';
 
-export interface CircuitBreakerOptions {
+export interface CircuitBreakerOptions extends Measured {
   /** Failures in a row that open the circuit. @default 5 */
   failureThreshold?: number;
   /** Successful probes that close it. @default 2 */

@@ -6,6 +6,8 @@ const { observed, queries } = require('../pool/observed.cjs');
 const { addressOf } = require('../pool/address.cjs');
 const { Lanes } = require('../pool/lanes.cjs');
 const { watchLeaks } = require('../pool/leaks.cjs');
+const { Timed } = require('../pool/timed.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { Listening } = require('../pool/listening.cjs');
 const { PgConnection, Server, checked, limitsOf, normalized } = require('../pool/postgres.cjs');
 const { settingsOf } = require('../pool/settings.cjs');
@@ -24,7 +26,6 @@ const OPTIONS = [
   'maxWaiting',
 ];
 const STATS = ['created', 'acquired', 'released', 'failures', 'activeCount'];
-const handles = new FinalizationRegistry((handle) => native.poolClose(handle));
 
 function pick(object, names) {
   return Object.fromEntries(names.map((name) => [name, object[name]]));
@@ -75,9 +76,11 @@ class ConnectionPool {
     const { source, factory, address } = sourceOf(options, hooked);
     const testable = source === 'postgres' || typeof factory?.test === 'function';
     const handle = native.poolOpen(options, testable);
-    handles.register(this, handle);
+    const timed = new Timed();
+    enroll('ConnectionPool', this, options, { handle, timed }, native.poolClose);
     const state = {
       handle,
+      timed,
       source,
       testable,
       factory,
@@ -173,7 +176,7 @@ class ConnectionPool {
     const { lanes, server } = this[STATE];
     const own = options ?? (text !== null && typeof text === 'object' ? text : undefined);
     const limits = limitsOf(own);
-    const run = () => {
+    const run = () => this[STATE].timed.query(() => {
       if (lanes !== undefined && limits === undefined) {
         const [sql, values] = normalized(text, params);
         return lanes.query(sql, checked(sql, values), settingsOf(own, server.settings));
@@ -188,7 +191,7 @@ class ConnectionPool {
         return conn.query(text, params, { ...own, timeoutMs });
       };
       return onConnection(this, work, own);
-    };
+    });
     return queries.hasSubscribers ? observed(text, run) : run();
   }
 

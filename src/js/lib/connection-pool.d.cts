@@ -1,3 +1,5 @@
+import type { Measured } from '../metrics/measured.cjs';
+
 /** What the caller's own connections are made of. */
 export interface ConnectionFactory<C> {
   /** Makes a connection. A falsy result or a rejection counts as a failure. */
@@ -8,7 +10,7 @@ export interface ConnectionFactory<C> {
   close?(connection: C): unknown;
 }
 
-export interface ConnectionPoolOptions<C = unknown> {
+export interface ConnectionPoolOptions<C = unknown> extends Measured {
   /** Connections made by the initialisation and kept when idle. @default 2 */
   minConnections?: number;
   /** Connections beyond which callers wait in line. @default 10 */

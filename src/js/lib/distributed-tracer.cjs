@@ -8,6 +8,7 @@ const { Carried, extract, inject, run, storage } = require('../trace/context.cjs
 const { Exporter } = require('../trace/exporter.cjs');
 const { instrument } = require('../trace/instrument.cjs');
 const { middleware } = require('../trace/middleware.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { TraceMap } = require('../trace/map.cjs');
 const { OPEN, TraceRecord } = require('../trace/records.cjs');
 const { Recorder, TracerMetrics } = require('../trace/recorder.cjs');
@@ -34,6 +35,8 @@ class DistributedTracer {
       [STATE]: { ...hidden, value: new State(recorder, this.spans) },
       flushTimer: { ...hidden, value: null },
     });
+    const { name = serviceName, metrics } = options;
+    enroll('DistributedTracer', this, { name, metrics }, { recorder });
     this.startFlushTimer();
   }
 
@@ -58,7 +61,7 @@ class DistributedTracer {
     const parent = given(parentSpanId);
     const wall = Date.now();
     const drawn = id === recorder.lastTraceId;
-    this[STATE].started += 1;
+    recorder.started += 1;
     if (!drawn || asked !== null) {
       const known = traces.record(id);
       if (known !== undefined) {
@@ -160,7 +163,7 @@ class DistributedTracer {
   }
 
   getMetrics() {
-    const { recorder, traces, started } = this[STATE];
+    const { recorder, traces } = this[STATE];
     const { count, averageLatency, errorRate, throughput, avgLatencyMs, p50Ms, p95Ms, p99Ms } = recorder.summary();
     const errors = this.metrics?.errors;
     const exporter = this.exporterStats();
@@ -174,7 +177,7 @@ class DistributedTracer {
       // Not by assignment: an operation may be called `__proto__`.
       requests: Object.fromEntries(recorder.requests()),
       recentErrors: Array.isArray(errors) ? errors.slice(-recorder.config.errorsShown) : [],
-      totalTraces: started,
+      totalTraces: recorder.started,
       retainedTraces: traces.size,
       avgLatencyMs,
       p50Ms,
@@ -274,7 +277,6 @@ class State {
   constructor(recorder, traces) {
     this.recorder = recorder;
     this.traces = traces;
-    this.started = 0;
     this.carried = new Carried();
     // The unsampled or exported traces that ended last: those that are still readable.
     this.retired = [];

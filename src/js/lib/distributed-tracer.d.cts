@@ -1,3 +1,4 @@
+import type { Measured } from '../metrics/measured.cjs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
@@ -75,7 +76,7 @@ export interface ExporterStats {
 }
 
 /** Options of a {@link DistributedTracer}. Falsy values mean the default, but for `samplingRate: 0`. */
-export interface DistributedTracerOptions {
+export interface DistributedTracerOptions extends Measured {
   /** Name of the service; trace-level metrics are kept under it. @default 'unknown-service' */
   serviceName?: string;
   /** Share of the traces to be exported, 0 to 1. Metrics count every trace. @default 0.1 */

@@ -9,6 +9,7 @@ const { Tiers, makeItem } = require('../cache/tiers.cjs');
 const { cleanFiles } = require('../cache/hooked.cjs');
 const { observeReads } = require('../trace/observed.cjs');
 const { dropFile, sharedItems } = require('../cache/shared-items.cjs');
+const { enroll } = require('../metrics/members.cjs');
 
 const TIERS = Symbol('tiers');
 /** The memory of the tiers, one step nearer for hits. */
@@ -37,6 +38,8 @@ class PersistentCache {
       dropFile(cache[TIERS].handle, name);
     };
     Object.defineProperty(this, SHARED, { value: sharedItems(this, given, forgetHere, (cache) => cache[TIERS].forgetAll()) });
+    const { name = given.namespace, metrics } = given;
+    enroll('PersistentCache', this, { name, metrics }, { stats: this.stats, counts: tiers.counts, evicted: 0, handle });
     tiers.ready = (async () => this.init())().catch(() => warn('initialisation failed'));
   }
 
@@ -131,7 +134,7 @@ class PersistentCache {
 
   getStats() {
     const { hits, misses, writes, reads } = this.stats;
-    const { handle, memory, sharedHits } = this[TIERS];
+    const { handle, memory, counts } = this[TIERS];
     const [pendingWrites, pendingBytes] = native.cachePending(handle);
     return {
       hits,
@@ -141,7 +144,7 @@ class PersistentCache {
       reads,
       memorySize: this.memoryCache.size,
       maxMemory: this.maxMemoryItems,
-      sharedHits,
+      sharedHits: counts.shared,
       evictions: memory.evictions,
       pendingWrites,
       pendingBytes,
@@ -151,7 +154,7 @@ class PersistentCache {
 
   resetStats() {
     this.stats = { hits: 0, misses: 0, writes: 0, reads: 0 };
-    this[TIERS].sharedHits = 0;
+    Object.assign(this[TIERS].counts, { shared: 0, disk: 0, lower: 0 });
     this[TIERS].memory.evictions = 0;
   }
 
@@ -209,12 +212,14 @@ class PersistentCache {
     const { ttl, graceMs } = options ?? {};
     const tiers = this[TIERS];
     let item = this.memoryCache.get(key) ?? null;
-    if (item === null || this.isExpired(item) || !isCovered(this, item)) item = await find(this, key, graceMs);
-    else tiers.memory.touch(item);
+    const above = item !== null && !this.isExpired(item) && isCovered(this, item);
+    if (above) tiers.memory.touch(item);
+    else item = await find(this, key, graceMs);
     const fresh = item !== null && !this.isExpired(item);
     const stale = item !== null && !fresh && mayStandIn(item, graceMs);
-    if (fresh || stale) this.stats.hits += 1;
-    else this.stats.misses += 1;
+    if (!fresh && !stale) this.stats.misses += 1;
+    else if (above) this.stats.hits += 1;
+    else hitBelow(this);
     if (fresh) return item.value;
     const loading = load(this, key, loader, ttl, graceMs);
     if (!stale) return loading;
@@ -268,8 +273,13 @@ async function getBelow(cache, key) {
     cache.stats.misses += 1;
     return null;
   }
-  cache.stats.hits += 1;
+  hitBelow(cache);
   return found.value;
+}
+
+function hitBelow(cache) {
+  cache.stats.hits += 1;
+  cache[TIERS].counts.lower += 1;
 }
 
 /** Whether no other process can have made an item old. */

@@ -1,3 +1,4 @@
+import type { Measured } from '../metrics/measured.cjs';
 import type { BusOptions, RemoteOptions, RemoteStats } from './resilience/MultiLayerCacheManager.cjs';
 
 /** A key of 32 bytes: a Buffer, 64 hex digits, or base64. */
@@ -14,7 +15,7 @@ export interface EncryptionOptions {
 }
 
 /** Options of a {@link PersistentCache}. Falsy numbers mean the default. Unknown options are ignored. */
-export interface PersistentCacheOptions {
+export interface PersistentCacheOptions extends Measured {
   /** Folder of the files; made when missing. @default `<cwd>/data/cache` */
   cacheDir?: string;
   /** How long an item counts, in milliseconds. `Infinity` = for ever; what is no number means the default. @default 3600000 */

@@ -4,6 +4,7 @@
 
 const { createHash } = require('node:crypto');
 const { native } = require('../addon.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { digest } = require('../resilience/digest.cjs');
 const { steadyNow } = require('../resilience/steady.cjs');
 const { read, textOf } = require('../resilience/text.cjs');
@@ -60,6 +61,7 @@ class ProviderQualityLearner {
     this.metrics = { totalRecords: 0, recommendations: 0, learningStartTime: steadyNow() };
     const random = explores === 1 ? stateOf(options.seed) : undefined;
     Object.defineProperty(this, INNER, { value: { maxPrompts, random, scores: new Map(), recent: [], outcomes: 0 } });
+    enroll('ProviderQualityLearner', this, options, { stats: this.metrics });
   }
 
   record(prompt, provider, score, latency, cost) {

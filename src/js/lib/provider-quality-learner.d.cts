@@ -1,4 +1,6 @@
-export interface ProviderQualityLearnerOptions {
+import type { Measured } from '../metrics/measured.cjs';
+
+export interface ProviderQualityLearnerOptions extends Measured {
   /** Observations kept of one prompt. @default 100 */
   maxHistoryPerPrompt?: number;
   /** Hours after which an observation counts 1/e. @default 24 */

@@ -4,6 +4,7 @@
 
 const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const errors = require('../query/errors.cjs');
 const { explain } = require('../query/explain.cjs');
 const { planOf, sendThroughPool } = require('../query/pool.cjs');
@@ -14,7 +15,6 @@ const STATE = Symbol('QueryOptimizer');
 const BATCHED = 0;
 const OPTIMIZED = 1;
 
-const freed = new FinalizationRegistry((handle) => native.queryFree(handle));
 const limits = native.queryLimits();
 /** Text → `{ key, advice, analysis }`. Both depend on the text alone, so all instances of a thread share what is known. */
 const texts = new TextMemory(limits.texts, limits.length);
@@ -121,7 +121,9 @@ class QueryOptimizer {
     this.enablePreparedStatements = config.enablePreparedStatements;
     this.slowQueryThreshold = config.slowQueryThreshold;
     const handle = native.queryOpen();
-    freed.register(this, handle);
+    const counters = new Float64Array(2);
+    const sent = { merged: 0, deduplicated: 0, statementsSent: 0 };
+    enroll('QueryOptimizer', this, options, { handle, counters, sent }, native.queryFree);
     // Hidden: a pool may know a connection string, which has no place in a dump of this object.
     const hidden = { enumerable: false, writable: true, configurable: true };
     Object.defineProperties(this, {
@@ -133,9 +135,9 @@ class QueryOptimizer {
       [STATE]: {
         value: {
           handle,
-          counters: new Float64Array(2),
-          /** What went to the pool. */
-          sent: { merged: 0, deduplicated: 0, statementsSent: 0 },
+            counters,
+            /** What went to the pool. */
+            sent,
           /** Key → Waiting */
           waiting: new Map(),
           /** The batches that are out, as promises. */

@@ -1,3 +1,5 @@
+import type { Measured } from '../metrics/measured.cjs';
+
 /** A query that waits for its batch, as {@link QueryOptimizer.executeBatchQueries} receives it. */
 export interface QueuedQuery {
   /** The text as it was given. */
@@ -44,7 +46,7 @@ export interface QueryPool {
 export type QueryExecutor = (queries: QueuedQuery[]) => Promise<readonly unknown[]> | readonly unknown[];
 
 /** Falsy numbers (`0`, `NaN`, `null`, `''`, `false`) mean the default. */
-export interface QueryOptimizerOptions {
+export interface QueryOptimizerOptions extends Measured {
   /** Queries of one normal form that make a full batch. @default 10 */
   batchSize?: number | null;
   /** How long the first query of a batch waits for others, in milliseconds; at most 2147483647. @default 100 */

@@ -9,14 +9,16 @@ const { middleware } = require('../limit/middleware.cjs');
 const { reserve } = require('../limit/reservation.cjs');
 const { Rules } = require('../limit/rules.cjs');
 const { Store } = require('../limit/store.cjs');
+const { Durations } = require('../metrics/durations.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
 const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED, SHUTDOWN } = require('../limit/waiters.cjs');
 
 const STATE = Symbol('tooloo.limiter');
-const closed = new FinalizationRegistry(({ handle, listener }) => {
+function free({ handle, listener }) {
   native.limitClose(handle);
   unlisten(listener);
-});
+}
 const DENIED = 0;
 const ALLOWED = 1;
 const INVALID = -1;
@@ -133,6 +135,7 @@ class RateLimiter {
       waiters: new Map(),
       reserved: new Set(),
       shared: settings.globalLimit !== undefined,
+      waits: new Durations(),
       timer: null,
       timerAt: 0,
       idleTimer: null,
@@ -148,7 +151,6 @@ class RateLimiter {
       events: new Float64Array(256),
     };
     Object.defineProperty(this, STATE, { value: state });
-    closed.register(this, { handle, listener });
     if (settings.store !== undefined) {
       state.store = new Store(this, state);
       state.clients.store = state.store;
@@ -156,6 +158,8 @@ class RateLimiter {
     }
     Object.assign(this, { globalLimit: undefined, store: undefined }, settings, { maxClients, maxQueueLength });
     this.stats = { totalRequests: 0, allowedRequests: 0, deniedRequests: 0, queuedRequests: 0, buckets: {} };
+    const held = { handle: { handle, listener }, stats: this.stats, waits: state.waits, waiters: new WeakRef(state.waiters) };
+    enroll('RateLimiter', this, options, held, free);
     this.refillTimer = null;
     state.buckets = new BucketsView(this, state);
     state.requestQueues = new QueuesView(state);

@@ -1,9 +1,10 @@
 /// <reference types="node" />
+import type { Measured } from '../metrics/measured.cjs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 declare namespace RateLimiter {
   /** Settings of a limiter. Falsy numbers mean the default. */
-  interface RateLimiterOptions {
+  interface RateLimiterOptions extends Measured {
     /** Tokens that a client's bucket holds; a new client starts with a full one. `Infinity` is no limit. @default 100 */
     rateLimit?: number;
     /** Tokens a second that a bucket gains. @default 10 */

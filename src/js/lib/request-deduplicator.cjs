@@ -5,6 +5,7 @@ const { native } = require('../addon.cjs');
 const { Deadline } = require('../resilience/deadlines.cjs');
 const { digest } = require('../resilience/digest.cjs');
 const { evictOldest } = require('../resilience/evict.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { steadyNow } = require('../resilience/steady.cjs');
 const { textOf } = require('../resilience/text.cjs');
 const { FallbackResult } = require('./circuit-breaker.cjs').CircuitBreaker;
@@ -129,6 +130,7 @@ class RequestDeduplicator {
     this.maxConcurrency = maxConcurrency;
     this.metrics = { totalRequests: 0, dedupHits: 0, cacheHits: 0, cacheMisses: 0, staleHits: 0, evictions: 0 };
     Object.defineProperty(this, INNER, { value: { maxEntries, timeout, stale, stamp: 0 } });
+    enroll('RequestDeduplicator', this, options, { stats: this.metrics });
     Object.defineProperty(this, 'cleanupTimer', { value: startCleaning(this), writable: true, configurable: true });
   }
 

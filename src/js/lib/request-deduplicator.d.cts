@@ -1,4 +1,6 @@
-export interface RequestDeduplicatorOptions {
+import type { Measured } from '../metrics/measured.cjs';
+
+export interface RequestDeduplicatorOptions extends Measured {
   /** Milliseconds a result is kept; negative: not at all. @default 3600000 */
   cacheTTL?: number;
   /** Stands in for an absent `cacheTTL`. */

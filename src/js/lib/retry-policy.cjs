@@ -3,6 +3,7 @@
 // the function, watches its time and waits.
 
 const { native } = require('../addon.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { limited } = require('../resilience/attempt.cjs');
 const { isThenable, read } = require('../resilience/text.cjs');
 
@@ -10,6 +11,9 @@ const LONGEST_TIMER = 2147483647;
 const TIMEOUT = 3;
 const MAX_ATTEMPTS = 0;
 const CELLS = 6;
+
+/** All calls of the process. */
+const counts = { calls: 0, repeats: 0, givenUp: 0 };
 
 function wait(ms, signal) {
   return new Promise((resolve, reject) => {
@@ -75,6 +79,7 @@ async function retry(fn, options) {
   const usable = signal === undefined || typeof read(signal, 'addEventListener') === 'function';
   native.retryPlan(cells, maxAttempts, backoffMs, jitter, timeout, maxDelayMs, signal, usable);
   budget?.deposit();
+  counts.calls += 1;
   for (let attempt = 1; ; attempt += 1) {
     if (signal?.aborted) throw signal.reason;
     try {
@@ -82,12 +87,18 @@ async function retry(fn, options) {
     } catch (error) {
       if (signal?.aborted) throw error;
       const delay = verdict(cells, attempt, error, shouldRetry);
-      if (delay < 0 || (budget && !budget.withdraw())) throw error;
+      if (delay < 0 || (budget && !budget.withdraw())) {
+        counts.givenUp += 1;
+        throw error;
+      }
+      counts.repeats += 1;
       if (onRetry) onRetry(attempt, error, delay);
       await wait(delay, signal);
     }
   }
 }
+
+enroll('retry', retry, { name: '', single: true }, { stats: counts });
 
 exports.retry = retry;
 exports.default = retry;

@@ -22,10 +22,11 @@ function sweep(limiter, state) {
 /** Keeps a sweep planned while there are clients. */
 function watch(limiter, state) {
   if (state.idleTimer !== null || state.clients.size === 0 || state.closed) return;
-  const held = new WeakRef(limiter);
+  // The state's views lead to the limiter: neither may be held.
+  const [held, heldState] = [new WeakRef(limiter), new WeakRef(state)];
   state.idleTimer = setTimeout(() => {
     const alive = held.deref();
-    if (alive !== undefined) sweep(alive, state);
+    if (alive !== undefined) sweep(alive, heldState.deref());
   }, pause(state));
   state.idleTimer.unref?.();
 }

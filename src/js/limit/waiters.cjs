@@ -64,6 +64,7 @@ function fail(limiter, state, ticket, refusal) {
   // The balance may be published again now that one less waits.
   state.clients.ask(native.limitSettle, waiter.slot, 0, false);
   const waitTime = Math.round(now() - waiter.since);
+  state.waits.add(waitTime);
   const { error, result } = refuse(limiter, state, refusal, { ...waiter, waitTime });
   if (result === null) waiter.reject(error);
   else waiter.resolve(result);
@@ -130,6 +131,7 @@ function serveSome(limiter, state, slot) {
     }
     state.waiters.delete(ticket);
     waiter.release();
+    state.waits.add(served[index * 2 + 1]);
     limiter.stats.allowedRequests += 1;
     waiter.resolve({ acquired: true, waitTime: served[index * 2 + 1], retryAfterMs: 0, remaining });
   }

@@ -185,6 +185,7 @@ async function wait(pool, number, ms, signal) {
   }
   let forget;
   let item;
+  const start = performance.now();
   try {
     item = await new Promise((resolve, reject) => {
       const giveUp = (timedOut, error) => {
@@ -199,6 +200,7 @@ async function wait(pool, number, ms, signal) {
     });
   } finally {
     forget?.();
+    state.timed.waits.add(performance.now() - start);
   }
   // From here on the holder may release it.
   if (state.items[item.slot] === item) native.poolDelivered(state.handle, item.slot);

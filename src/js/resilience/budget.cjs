@@ -2,16 +2,16 @@
 // A budget of repetitions that many calls share.
 
 const { native } = require('../addon.cjs');
+const { enroll } = require('../metrics/members.cjs');
 const { steadyNow } = require('./steady.cjs');
 
 const INNER = Symbol('RetryBudget');
-const freed = new FinalizationRegistry((handle) => native.budgetFree(handle));
 
 class RetryBudget {
   constructor(options = {}) {
     const handle = native.budgetOpen(options);
     Object.defineProperty(this, INNER, { value: handle });
-    freed.register(this, handle);
+    enroll('RetryBudget', this, options, { handle }, native.budgetFree);
   }
 
   /** A call was made. */

@@ -2,6 +2,7 @@
 // So many calls at once and so many waiting. Who runs, waits or is refused is decided in native code.
 
 const { native } = require('../addon.cjs');
+const { enroll } = require('../metrics/members.cjs');
 
 const RUN = 0;
 const WAIT = 1;
@@ -39,7 +40,9 @@ class Bulkhead {
     const cells = new Float64Array(4);
     native.bulkheadConfig(options, cells);
     // A Set keeps the order of arrival, and whoever gives up leaves it at no cost.
-    Object.defineProperty(this, INNER, { value: { cells, queue: new Set() } });
+    const counts = { calls: 0, rejected: 0 };
+    Object.defineProperty(this, INNER, { value: { cells, queue: new Set(), counts } });
+    enroll('Bulkhead', this, options, { stats: counts });
   }
 
   /** Calls under way. */
@@ -57,7 +60,11 @@ class Bulkhead {
     if (signal?.aborted) throw signal.reason;
     const answer = native.bulkheadAdmit(inner.cells);
     if (answer === WAIT) await waitForPlace(inner, signal);
-    else if (answer !== RUN) throw native.bulkheadError(inner.cells);
+    else if (answer !== RUN) {
+      inner.counts.rejected += 1;
+      throw native.bulkheadError(inner.cells);
+    }
+    inner.counts.calls += 1;
     try {
       return await fn(signal);
     } finally {

@@ -90,6 +90,8 @@ class Inner {
     this.handle = handle;
     this.cells = cells;
     this.emitter = null;
+    /** Beside what `metrics` shows; nothing here leads back to the breaker. */
+    this.counts = { rejected: 0 };
     this.isFailure = typeof options.isFailure === 'function' ? options.isFailure : null;
     this.useFallback = options.useFallback === true;
     /** Whether durations matter: where no call is too slow there is no need to look at the clock. */

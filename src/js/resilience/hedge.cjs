@@ -3,11 +3,15 @@
 
 const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
+const { enroll } = require('../metrics/members.cjs');
 
 const DELAY = 0;
 const PERCENTILE = 1;
 const MOST = 2;
 const REMEMBERED = 100;
+
+/** All calls of the process. */
+const counts = { calls: 0, launched: 0, won: 0 };
 
 /** The latest latencies. */
 class Latencies {
@@ -42,6 +46,7 @@ class HedgePlan {
   run(fn, signal) {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { delay, latencies } = this;
+    counts.calls += 1;
     const most = Number.isNaN(delay) ? 0 : this.cells[MOST];
     return new Promise((resolve, reject) => {
       const running = new Set();
@@ -60,9 +65,12 @@ class HedgePlan {
         const began = performance.now();
         running.add(controller);
         launched += 1;
+        const second = launched > 1;
+        if (second) counts.launched += 1;
         const succeeded = (value) => {
           running.delete(controller);
           latencies.add(performance.now() - began);
+          if (second && !done) counts.won += 1;
           finish(resolve, value);
         };
         const failed = (error) => {
@@ -95,6 +103,8 @@ async function hedge(fn, options = {}) {
   }
   return plan.run(fn, options.signal);
 }
+
+enroll('hedge', hedge, { name: '', single: true }, { stats: counts });
 
 exports.HedgePlan = HedgePlan;
 exports.hedge = hedge;

@@ -1,7 +1,8 @@
+import type { Measured } from '../metrics/measured.cjs';
 import type { CircuitBreaker, CircuitBreakerOptions } from '../lib/circuit-breaker.cjs';
 import type { RetryOptions } from '../lib/retry-policy.cjs';
 
-export interface BulkheadOptions {
+export interface BulkheadOptions extends Measured {
   /** Calls at once. @default 10 */
   maxConcurrent?: number;
   /** Calls waiting for a place. @default 0 */
@@ -18,7 +19,7 @@ export declare class Bulkhead {
   execute<T>(fn: (signal: AbortSignal | undefined) => T | PromiseLike<T>, options?: { signal?: AbortSignal }): Promise<T>;
 }
 
-export interface RetryBudgetOptions {
+export interface RetryBudgetOptions extends Measured {
   /** Repetitions for each call. @default 0.2 */
   ratio?: number;
   /** Repetitions a second that are always there. @default 10 */

@@ -156,6 +156,14 @@ class TraceMap extends Map {
     }
   }
 
+  /** The newest records, newest first. */
+  *latest(most) {
+    let record = this.#newest;
+    for (let left = most; record !== null && left > 0; record = record.older, left -= 1) {
+      if (record instanceof TraceRecord) yield record;
+    }
+  }
+
   get size() {
     return this.#count;
   }

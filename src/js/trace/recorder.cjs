@@ -65,6 +65,8 @@ class Recorder {
   /** The id that `traceId()` gave last, and whether its trace is to be exported. */
   lastTraceId = '';
   lastSampled = false;
+  /** Traces started, sampled or not. */
+  started = 0;
   /** When the completion being recorded ended; 0 when nothing is known of it. */
   endedAt = 0;
 
@@ -152,6 +154,12 @@ class Recorder {
     const entries = this.#logged;
     this.#logged = 0;
     native.tracerRecord(this.#handle, this.#log, entries);
+  }
+
+  /** Tells the registry of metrics, where the tracer is the given member. */
+  report(member) {
+    this.drain();
+    native.tracerReport(this.#handle, member);
   }
 
   summary() {

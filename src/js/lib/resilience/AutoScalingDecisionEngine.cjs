@@ -4,6 +4,7 @@
 
 const { EventEmitter } = require('node:events');
 const { native } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 
@@ -63,6 +64,7 @@ class AutoScalingDecisionEngine extends EventEmitter {
     const handle = native.scaleOpen();
     Object.defineProperty(this, INNER, { value: { handle, decisions: new Map() } });
     freed.register(this, handle);
+    enroll('AutoScalingDecisionEngine', this, options, { stats: this.stats });
   }
 
   setScalingPolicy(serviceName, policy) {

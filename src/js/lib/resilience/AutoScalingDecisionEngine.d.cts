@@ -1,3 +1,4 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import type { EventEmitter } from 'node:events';
 
 export type ScalingDecision = 'SCALE_UP' | 'SCALE_DOWN' | 'HOLD';
@@ -83,7 +84,7 @@ export interface ScalingStats {
 
 /** Decides when a service needs more or fewer instances. Emits `scaling-decision`. */
 export declare class AutoScalingDecisionEngine extends EventEmitter {
-  constructor(options?: { defaultPolicy?: ScalingPolicy });
+  constructor(options?: { defaultPolicy?: ScalingPolicy } & Measured);
   policies: Map<string, ScalingPolicy>;
   metrics: Map<string, Array<Partial<ScalingMetrics>>>;
   scalingHistory: Map<string, ScalingEvent[]>;

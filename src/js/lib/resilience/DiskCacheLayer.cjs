@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { native } = require('../../addon.cjs');
 const { PersistentCache } = require('../persistent-cache.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { nameOf } = require('../../cache/names.cjs');
 
@@ -54,6 +55,7 @@ class DiskCacheLayer {
     fs.mkdirSync(path.dirname(path.resolve(this.dbPath)), { recursive: true });
     this._initializeDatabase();
     inner.timer = startCleanup(this, this.cleanupInterval);
+    enroll('DiskCacheLayer', this, options, { stats: this.stats });
   }
 
   /** The timer that removes expired entries; null once destroyed. */
@@ -65,6 +67,7 @@ class DiskCacheLayer {
     const { encryption } = this[INNER];
     this[INNER].store = new PersistentCache({
       cacheDir: folderFor(this.dbPath), maxMemoryItems: MEMORY_ITEMS, ttl: DEFAULT_TTL, maxDiskBytes: this.maxDbSize, encryption,
+      metrics: false,
     });
   }
 

@@ -1,6 +1,7 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import type { EncryptionOptions } from '../persistent-cache.cjs';
 
-export interface DiskCacheLayerOptions {
+export interface DiskCacheLayerOptions extends Measured {
   /** The folder of the files; where a file of that name is in the way, a folder beside it. @default './cache/default.db' */
   dbPath?: string;
   /** Characters of JSON from which on a value counts as compressed. @default 1024 */

@@ -6,6 +6,7 @@ const http = require('node:http');
 const { native } = require('../../addon.cjs');
 const { openRemote } = require('../../cache/open-remote.cjs');
 const { wildcard } = require('../../cache/wildcard.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 
@@ -99,6 +100,7 @@ class DistributedCacheCoordinator {
       remoteTtl, mostPending, mostAttempts, token, outboxes: new Map(), written: new Map(), dropped: 0, timer: null,
     };
     Object.defineProperty(this, INNER, { value: inner });
+    enroll('DistributedCacheCoordinator', this, { name: options.name ?? serviceId, metrics: options.metrics }, { stats: this.stats });
     inner.timer = startBroadcasts(this);
   }
 

@@ -1,7 +1,8 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EngineOptions, RemoteStats } from './MultiLayerCacheManager.cjs';
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends Measured {
   /** Milliseconds from one delivery to the next. @default 1000 */
   broadcastInterval?: number;
   /** Whose write wins. @default 'latest-write-wins' */

@@ -3,6 +3,7 @@
 // changes only; a service with a function of its own, and whoever overrides a check, is asked here.
 
 const { native, listen, request, unlisten } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { limited } = require('../../resilience/attempt.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 
@@ -164,6 +165,7 @@ class HealthMonitor {
     Object.defineProperty(this, INNER, { value: inner });
     inner.timer = startRounds(this, interval);
     freed.register(this, { handle, listener });
+    enroll('HealthMonitor', this, options, { stats: { checksRun: 0, checkFailures: 0 } });
   }
 
   /** The timer of the rounds; null once destroyed. */

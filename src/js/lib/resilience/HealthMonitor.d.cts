@@ -1,3 +1,5 @@
+import type { Measured } from '../../metrics/measured.cjs';
+
 export type HealthStatus = 'unknown' | 'healthy' | 'degraded' | 'unhealthy';
 
 /** What hears of the health of services: an `IntelligentRouter`. */
@@ -5,7 +7,7 @@ export interface HealthRouter {
   updateTargetHealth(serviceName: string, port: number, health: string, place?: { host?: string }): void;
 }
 
-export interface HealthMonitorOptions {
+export interface HealthMonitorOptions extends Measured {
   /** Milliseconds from the start of a round to the next. @default 10000 */
   checkInterval?: number;
   /** Milliseconds a check may take. @default 5000 */

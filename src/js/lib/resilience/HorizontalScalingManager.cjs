@@ -5,6 +5,7 @@
 
 const { EventEmitter } = require('node:events');
 const { native } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { Processes, freePorts, programOf } = require('../../balance/processes.cjs');
 const { limited } = require('../../resilience/attempt.cjs');
 const { read, textOf } = require('../../resilience/text.cjs');
@@ -172,6 +173,7 @@ class HorizontalScalingManager extends EventEmitter {
       fewest, most, router: options.router, processes, program, programs: new Map(), reserved: new Set(), lines: new Map(), totals: new Map(),
     };
     Object.defineProperty(this, INNER, { value: inner });
+    enroll('HorizontalScalingManager', this, options, { stats: this.stats });
   }
 
   registerService(serviceName, basePort, options = {}) {

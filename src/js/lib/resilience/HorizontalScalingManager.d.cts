@@ -1,3 +1,4 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import type { EventEmitter } from 'node:events';
 
 /** What an instance is started with. Give `command` or `fork`; without either nothing is really started. */
@@ -14,7 +15,7 @@ export interface InstanceProgram {
   cwd?: string;
 }
 
-export interface HorizontalScalingOptions extends InstanceProgram {
+export interface HorizontalScalingOptions extends InstanceProgram, Measured {
   /** Milliseconds `terminateInstance` may take; a process gets SIGKILL so long after SIGTERM. @default 5000 */
   shutdownTimeout?: number;
   /** Instances that a scale-down leaves. @default 0 */

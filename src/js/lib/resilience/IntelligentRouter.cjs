@@ -5,6 +5,7 @@
 const { EventEmitter } = require('node:events');
 const { performance } = require('node:perf_hooks');
 const { native } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { proxy } = require('../../balance/proxy.cjs');
 const { halvesOf } = require('../../balance/seed.cjs');
 const { Circuit, Target } = require('../../balance/targets.cjs');
@@ -157,6 +158,7 @@ class IntelligentRouter extends EventEmitter {
     const inner = { handle, zone, name: undefined, method: 0, bySlot: [], byId: new Map(), drains: new Map() };
     Object.defineProperty(this, INNER, { value: inner });
     freed.register(this, handle);
+    enroll('IntelligentRouter', this, options, { stats: this.stats });
   }
 
   /** Service → how many requests went round; a copy. */

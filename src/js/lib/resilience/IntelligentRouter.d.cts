@@ -1,3 +1,4 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
@@ -27,7 +28,7 @@ export interface OutlierOptions {
   maxEjectionPercent?: number;
 }
 
-export interface IntelligentRouterOptions {
+export interface IntelligentRouterOptions extends Measured {
   /** An unknown name chooses as the default does, and is reported back. @default 'weighted-round-robin' */
   algorithm?: RoutingAlgorithm | (string & {});
   /** Latencies kept for each target. @default 1000 */

@@ -2,6 +2,7 @@
 // Chooses among targets. The targets live here, in a public array; which one is next is decided in native code.
 
 const { native } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { halvesOf } = require('../../balance/seed.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 
@@ -104,6 +105,7 @@ class LoadBalancer {
     };
     Object.defineProperty(this, INNER, { value: inner });
     freed.register(this, handle);
+    enroll('LoadBalancer', this, options, { stats: this.stats });
   }
 
   addTarget(target) {

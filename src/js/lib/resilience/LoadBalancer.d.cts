@@ -1,3 +1,4 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import type { IntelligentRouterOptions } from './IntelligentRouter.cjs';
 
 export type BalancingAlgorithm =
@@ -12,7 +13,7 @@ export type BalancingAlgorithm =
 /** As a router's. Failures come from `done` and `recordFailure`; a target's zone stands beside its id. */
 export type LoadBalancerOptions = Pick<
   IntelligentRouterOptions,
-  'outlier' | 'panicThreshold' | 'slowStartMs' | 'zone' | 'zoneThreshold' | 'hashBound' | 'seed'
+  'outlier' | 'panicThreshold' | 'slowStartMs' | 'zone' | 'zoneThreshold' | 'hashBound' | 'seed' | 'name' | 'metrics'
 >;
 
 export interface ChoiceOptions {

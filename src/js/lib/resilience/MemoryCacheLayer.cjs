@@ -3,6 +3,7 @@
 // the nodes of the list that keeps their order.
 
 const { native } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 
 const CLEANUP_MS = 60_000;
@@ -53,6 +54,7 @@ class MemoryCacheLayer {
     // No entry expires before it: a full layer looks for expired ones only when there can be any.
     Object.defineProperty(this, INNER, { value: { timer: startCleanup(this), soonest: Infinity } });
     for (const end of ['head', 'tail']) Object.defineProperty(this, end, { enumerable: false, writable: true });
+    enroll('MemoryCacheLayer', this, options, { stats: this.stats });
   }
 
   /** Key → node of the list of uses; the entries themselves. */

@@ -1,4 +1,6 @@
-export interface MemoryCacheLayerOptions {
+import type { Measured } from '../../metrics/measured.cjs';
+
+export interface MemoryCacheLayerOptions extends Measured {
   /** Entries at most. @default 1000 */
   maxSize?: number;
   /** Milliseconds an entry lives. @default 300000 */

@@ -11,6 +11,7 @@ const { applyNotices, chainOf, matchingHere, removeKeys, stampTag } = require('.
 const { Tags } = require('../../cache/tags.cjs');
 const { Waiters } = require('../../cache/waiters.cjs');
 const { wildcard } = require('../../cache/wildcard.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { textOf } = require('../../resilience/text.cjs');
 const { DiskCacheLayer } = require('./DiskCacheLayer.cjs');
@@ -47,6 +48,7 @@ class MultiLayerCacheManager {
     inner.tags.always = remote !== null;
     Object.defineProperty(this, INNER, { value: inner });
     if (remote !== null) freed.register(this, remote, this);
+    enroll('MultiLayerCacheManager', this, options, { stats: this.stats });
   }
 
   async set(key, value, ttl = this[INNER].ttl, layers = LAYERS, { tags, graceMs } = {}) {

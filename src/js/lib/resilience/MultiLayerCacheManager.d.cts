@@ -1,8 +1,9 @@
 import type { EncryptionOptions } from '../persistent-cache.cjs';
+import type { Measured } from '../../metrics/measured.cjs';
 import { DiskCacheLayer, type DiskCacheLayerOptions, type DiskCacheLayerStats } from './DiskCacheLayer.cjs';
 import { MemoryCacheLayer, type MemoryCacheLayerStats } from './MemoryCacheLayer.cjs';
 
-export interface MultiLayerOptions {
+export interface MultiLayerOptions extends Measured {
   /** False leaves the layer out. */
   memory?: false | {
     /** Entries at most. @default 500 */

@@ -5,6 +5,7 @@
 const { EventEmitter } = require('node:events');
 const { performance } = require('node:perf_hooks');
 const { native } = require('../../addon.cjs');
+const { enroll } = require('../../metrics/members.cjs');
 const { Deadline } = require('../../resilience/deadlines.cjs');
 const { steadyNow } = require('../../resilience/steady.cjs');
 const { read, textOf } = require('../../resilience/text.cjs');
@@ -128,6 +129,7 @@ class ReadinessProbe extends EventEmitter {
     this.stats = { created: Date.now(), probeCheckCount: 0, probePassCount: 0, probeFailureCount: 0, totalProbes: 0 };
     const inner = { timeout, cacheMs, generation: 0, running: new Set(), lastRound: -Infinity, refreshing: null, started: false, leaving: false };
     Object.defineProperty(this, INNER, { value: inner });
+    enroll('ReadinessProbe', this, options, { stats: this.stats });
     // A running timer would make JSON.stringify of the instance throw.
     Object.defineProperty(this, 'pollingTimeout', { value: null, writable: true, enumerable: false });
   }

@@ -1,10 +1,11 @@
+import type { Measured } from '../../metrics/measured.cjs';
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export type ProbeType = 'startup' | 'readiness' | 'liveness' | 'resource';
 export type ProbeState = 'pending' | 'ready' | 'not-ready' | 'error';
 
-export interface ReadinessProbeOptions {
+export interface ReadinessProbeOptions extends Measured {
   /** Milliseconds from the end of a round of checks to the next. @default 10000 */
   pollingInterval?: number;
   /** Milliseconds one check may take; more is an error. @default 5000, or the interval where that is shorter */
