@@ -117,6 +117,8 @@ test('DiskCacheLayer takes the same option', async (t) => {
   const layer = new DiskCacheLayer({ dbPath, encryption: { key: KEY } });
   await layer.set(PROMPT, ANSWER);
   assert.deepEqual(await layer.get(PROMPT), ANSWER);
+  // What is answered from memory is not on disk by that.
+  await layer.flush();
   await layer.destroy();
   const other = new DiskCacheLayer({ dbPath, encryption: { key: KEY } });
   assert.deepEqual(await other.get(PROMPT), ANSWER);

@@ -27,4 +27,6 @@ exports.MODULES = Object.freeze({
 });
 
 /** What the package exports beside them. */
-exports.ADDITIONS = Object.freeze(['Bulkhead', 'RetryBudget', 'dashboard', 'gracefulShutdown', 'hedge', 'policy']);
+exports.ADDITIONS = Object.freeze([
+  'Bulkhead', 'RetryBudget', 'dashboard', 'gracefulShutdown', 'hedge', 'metrics', 'metricsHandler', 'policy',
+]);
