@@ -65,8 +65,9 @@ export function parseOpenMetrics(text) {
   return JSON.parse(stdout);
 }
 
-/** A Prometheus that scrapes `targets` (`host:port`) five times a second: `{ query(path), stop() }`. */
-export async function startPrometheus(targets, { rules = [] } = {}) {
+/** A Prometheus that scrapes `targets` (`host:port`) five times a second: `{ query(path), stop() }`. With `native` it
+ * asks for protobuf and takes native histograms in the place of classic ones. */
+export async function startPrometheus(targets, { rules = [], native = true } = {}) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'tooloo-prometheus-'));
   const port = await freePort();
   const config = {
@@ -78,7 +79,7 @@ export async function startPrometheus(targets, { rules = [] } = {}) {
   fs.writeFileSync(path.join(home, 'prometheus.yml'), JSON.stringify(config));
   const args = [
     `--config.file=${path.join(home, 'prometheus.yml')}`, `--storage.tsdb.path=${path.join(home, 'data')}`,
-    `--web.listen-address=127.0.0.1:${port}`, '--enable-feature=native-histograms,exemplar-storage',
+    `--web.listen-address=127.0.0.1:${port}`, `--enable-feature=${native ? 'native-histograms,' : ''}exemplar-storage`,
   ];
   const child = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';

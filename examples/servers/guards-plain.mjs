@@ -23,3 +23,5 @@ export const createBreaker = () => ({ execute: (work) => work() });
 export const createHealth = () => ({ registerService() {}, destroy() {} });
 
 export const createDashboard = () => undefined;
+
+export const createMetrics = () => undefined;

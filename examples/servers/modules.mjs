@@ -3,4 +3,6 @@
 const variant = process.env.TOOLOO_MODULES === 'off' ? 'plain' : 'native';
 
 export const { openLedger } = await import(`./budget/data-${variant}.mjs`);
-export const { createBreaker, createDashboard, createHealth, createLimiter, createTracer } = await import(`./guards-${variant}.mjs`);
+export const {
+  createBreaker, createDashboard, createHealth, createLimiter, createMetrics, createTracer,
+} = await import(`./guards-${variant}.mjs`);

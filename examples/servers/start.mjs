@@ -51,6 +51,7 @@ async function demo(options, { fleet, folder, signal, open, atEnd }) {
   say(`\nweb     ${on.services.url}   try /api/quote/7?tokens=5000, /api/overview?cohorts=1,2,3, /stats`);
   say(`budget  ${on.services.budgetUrl}   try /quote/7?tokens=5000, /stats`);
   say(`watch   ${on.services.url}/dashboard/ and ${on.services.budgetUrl}/dashboard/`);
+  say(`scrape  ${on.services.url}/metrics and ${on.services.budgetUrl}/metrics`);
   say(`\nLoad with the modules: ${options.rate} requests per second for ${options.seconds} s…`);
   const withModules = await measure({ fleet, ...on, database, options });
   say('The same load with the modules switched off…\n');

@@ -95,6 +95,8 @@ const CACHE_READS: Column =
     counter("tooloo_cache_lower_reads_total", "Values read from below the memory of a PersistentCache, by source.");
 const LAYERS_HITS: Column =
     counter("tooloo_layered_cache_hits_total", "Reads of a MultiLayerCacheManager that found a value, by layer.");
+const TRACER_SPANS: Column =
+    counter("tooloo_tracer_spans_total", "Spans that a DistributedTracer was to export, by outcome.");
 const CONNECTIONS: Column = gauge("tooloo_pool_connections", "Connections of a ConnectionPool, by state.");
 const REQUESTS: Column = counter("tooloo_limiter_requests_total", "Requests that a RateLimiter decided, by outcome.");
 const BREAKER_CALLS: Column = counter("tooloo_breaker_calls_total", "Calls through a CircuitBreaker, by outcome.");
@@ -157,6 +159,7 @@ pub const KINDS: &[Kind] = &[
         &[
             LAYERS_HITS.with("layer", "memory"),
             LAYERS_HITS.with("layer", "disk"),
+            LAYERS_HITS.with("layer", "remote"),
             counter("tooloo_layered_cache_misses_total", "Reads of a MultiLayerCacheManager that found nothing."),
             counter("tooloo_layered_cache_writes_total", "Values given to a MultiLayerCacheManager."),
             counter("tooloo_layered_cache_promotions_total", "Values brought up from disk into memory."),
@@ -216,6 +219,11 @@ pub const KINDS: &[Kind] = &[
         "DistributedTracer",
         &[
             counter("tooloo_tracer_traces_total", "Traces that a DistributedTracer started, sampled or not."),
+            TRACER_SPANS.with("outcome", "exported"),
+            TRACER_SPANS.with("outcome", "dropped_queue_full"),
+            TRACER_SPANS.with("outcome", "dropped_failed"),
+            TRACER_SPANS.with("outcome", "rejected"),
+            gauge("tooloo_tracer_queued_spans", "Spans of a DistributedTracer that wait for their export."),
             gauge("tooloo_tracer_retained_traces", "Traces that a DistributedTracer holds."),
         ],
     ),

@@ -14,7 +14,7 @@ const whole = (value, most) => {
   return number;
 };
 
-export function createBudget({ ledger, limiter, tracer, meter, dashboard, context = false }) {
+export function createBudget({ ledger, limiter, tracer, meter, dashboard, metrics, context = false }) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -24,6 +24,7 @@ export function createBudget({ ledger, limiter, tracer, meter, dashboard, contex
   app.get('/health', (req, res) => res.send('ok'));
   // Before the tracer, which need not see who is watching.
   if (dashboard !== undefined) app.use('/dashboard', dashboard);
+  if (metrics !== undefined) app.get('/metrics', metrics);
   app.use(tracer.middleware({ context }));
   app.use(express.json());
 

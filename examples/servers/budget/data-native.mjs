@@ -14,10 +14,10 @@ class LedgerOptimizer extends QueryOptimizer {
 
 export async function openLedger({ connectionString, schema, ledgerEnd, cacheDir }) {
   const sql = statements(schema);
-  const pool = new ConnectionPool({ connectionString, minConnections: 1, maxConnections: 3 });
+  const pool = new ConnectionPool({ name: 'ledger', connectionString, minConnections: 1, maxConnections: 3 });
   // Small questions that arrive within one millisecond go to the database together.
-  const optimizer = new LedgerOptimizer({ pool, batchSize: 8, batchTimeout: 1, slowQueryThreshold: 250 });
-  const cache = new PersistentCache({ cacheDir, ttl: 5000, maxMemoryItems: 2000 });
+  const optimizer = new LedgerOptimizer({ name: 'ledger', pool, batchSize: 8, batchTimeout: 1, slowQueryThreshold: 250 });
+  const cache = new PersistentCache({ name: 'ledger', cacheDir, ttl: 5000, maxMemoryItems: 2000 });
 
   const advice = {};
   for (const [name, text] of Object.entries(sql)) advice[name] = optimizer.optimizeQuery(text).suggestions;

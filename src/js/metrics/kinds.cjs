@@ -11,6 +11,7 @@ const EXEMPLAR_TRACES = 32;
 const EXEMPLAR_SPANS = 8;
 const OPEN = -1;
 
+const NOT_EXPORTED = Object.freeze({ exported: 0, droppedQueueFull: 0, droppedFailed: 0, rejected: 0, queued: 0 });
 const flag = (is) => (is ? 1 : 0);
 const none = () => [];
 
@@ -39,7 +40,9 @@ const KINDS = {
   },
   MultiLayerCacheManager: {
     field: 'stats',
-    counters: ({ stats }) => [stats.memoryHits, stats.diskHits, stats.misses, stats.writes, stats.promotions, stats.invalidations],
+    counters: ({ stats }) => [
+      stats.memoryHits, stats.diskHits, stats.remoteHits ?? 0, stats.misses, stats.writes, stats.promotions, stats.invalidations,
+    ],
     gauges: none,
   },
   ConnectionPool: {
@@ -68,8 +71,13 @@ const KINDS = {
     gauges: ({ buckets }, { waiters }) => [waiters.deref()?.size ?? 0, buckets.size],
   },
   DistributedTracer: {
-    counters: ({ recorder }) => [recorder.started],
-    gauges: ({ spans }) => [spans.size],
+    before: (tracer, held) => {
+      held.spans = tracer.exporterStats() ?? NOT_EXPORTED;
+    },
+    counters: ({ recorder, spans = NOT_EXPORTED }) => [
+      recorder.started, spans.exported, spans.droppedQueueFull, spans.droppedFailed, spans.rejected,
+    ],
+    gauges: ({ spans }, held) => [held.spans.queued, spans.size],
     part: 'Operation',
     report: ({ recorder }, part) => recorder.report(part),
     also: exemplars,
