@@ -21,8 +21,8 @@ function blocksOf(file) {
     .map((match) => ({ file, line: text.slice(0, match.index).split('\n').length, code: match[1] }));
 }
 
-const documents = fs.existsSync(path.join(ROOT, 'docs')) ? fs.readdirSync(path.join(ROOT, 'docs')) : [];
-const files = ['README.md', ...documents.map((file) => `docs/${file}`)]
+const documents = fs.existsSync(path.join(ROOT, 'docs')) ? fs.readdirSync(path.join(ROOT, 'docs'), { recursive: true }) : [];
+const files = ['README.md', ...documents.map((file) => `docs/${String(file).replaceAll(path.sep, '/')}`)]
   .filter((file) => file.endsWith('.md') && fs.existsSync(path.join(ROOT, file)));
 const blocks = files.flatMap(blocksOf);
 

@@ -138,12 +138,14 @@ fn texts(call: &Call<'_>, index: usize) -> Result<Vec<String>, Failure> {
     call.list_at(index)?.into_iter().map(text).collect()
 }
 
-/// `(type, options, labelNames, Float64Array buckets or undefined) → metric`
+/// `(type, options, labelNames, Float64Array buckets or undefined) → [metric, most label sets]`
 fn define<'s>(call: &Call<'s>) -> Answer<'s> {
     let kind = Type::by_name(&call.text_at(0)?).ok_or_else(|| Failure::wrong_type(0, "a type of metric"))?;
     let buckets = copied(call, 3).ok();
     let config = MetricConfig::read(&call.options_at(1)?, kind, texts(call, 2)?, buckets)?;
-    Ok(call.uint(with(|registry| registry.own.define(config))?))
+    let most = config.most_sets as u32;
+    let metric = with(|registry| registry.own.define(config))?;
+    Ok(call.array([call.uint(metric), call.uint(most)]))
 }
 
 /// `(metric, values) → series`

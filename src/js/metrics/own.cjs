@@ -42,30 +42,54 @@ class Metric {
   constructor(type, options) {
     if (options === null || typeof options !== 'object') throw new TypeError('a metric needs an options object with name and help');
     const names = labelNames(options);
-    const number = native.metricsDefine(type, options, names, boundsOf(options));
+    const [number, most] = native.metricsDefine(type, options, names, boundsOf(options));
     const bare = names.length === 0 ? native.metricsSeries(number, NONE) : undefined;
-    const most = options.maxLabelSets ? Math.min(options.maxLabelSets, 10_000) : 200;
-    Object.defineProperty(this, SERIES, { value: { number, names, bare, most, known: new Map() } });
+    // `known`: value of the first label → … → value of the last one → series.
+    Object.defineProperty(this, SERIES, { value: { number, names, bare, most, known: new Map(), kept: 0 } });
   }
 }
 
 /** The series for the values of the labels. */
 function seriesOf(metric, labels) {
-  const { number, names, bare, most, known } = metric[SERIES];
+  const state = metric[SERIES];
+  const { names } = state;
+  if (names.length > 0 && labels !== null && typeof labels === 'object') {
+    let found = state.known;
+    for (let at = 0; at < names.length && found !== undefined; at += 1) found = found.get(labels[names[at]]);
+    if (found !== undefined) {
+      let given = 0;
+      // Only counted: as many as there are names, all of which were found, are none besides.
+      for (const _name in labels) given += 1;
+      if (given === names.length) return found;
+    }
+  }
+  return newSeries(state, labels);
+}
+
+/** As `seriesOf`, looking at everything; what it finds is found sooner from then on. */
+function newSeries(state, labels) {
+  const { number, names, bare } = state;
   if (labels === undefined) {
     if (bare !== undefined) return bare;
     throw new TypeError(`labels are needed: ${names.join(', ')}`);
   }
   if (labels === null || typeof labels !== 'object') throw new TypeError('labels must be an object');
-  for (const name in labels) if (!names.includes(name)) throw new TypeError(`there is no label "${name}" among: ${names.join(', ')}`);
+  for (const name in labels) {
+    if (!names.includes(name)) throw new TypeError(`there is no label "${name}" among: ${names.join(', ')}`);
+  }
   if (bare !== undefined) return bare;
-  const values = names.map((name) => textOf(name, labels[name]));
-  const key = values.length === 1 ? values[0] : JSON.stringify(values);
-  let series = known.get(key);
-  if (series === undefined) {
-    series = native.metricsSeries(number, values);
-    // Beyond the bound all share a series, and there is no end of them.
-    if (known.size < most) known.set(key, series);
+  const given = names.map((name) => labels[name]);
+  const series = native.metricsSeries(number, names.map((name, at) => textOf(name, given[at])));
+  // Beyond the bound all share a series, and there is no end of them.
+  if (state.kept < state.most) {
+    const last = given.pop();
+    let map = state.known;
+    for (const value of given) {
+      if (!map.has(value)) map.set(value, new Map());
+      map = map.get(value);
+    }
+    if (!map.has(last)) state.kept += 1;
+    map.set(last, series);
   }
   return series;
 }
