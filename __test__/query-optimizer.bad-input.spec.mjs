@@ -36,7 +36,8 @@ const STRANGE = [
 ];
 
 const OPTIONS = [
-  'batchSize', 'batchTimeout', 'slowQueryThreshold', 'enablePreparedStatements', 'executor', 'pool', 'mergeLookups', 'deduplicate',
+  'batchSize', 'batchTimeout', 'slowQueryThreshold', 'enablePreparedStatements', 'executor', 'pool', 'nPlusOneThreshold',
+  'recordParameters', 'mergeLookups', 'deduplicate',
 ];
 
 /** Runs a call that may throw or reject, but only with an error of the boundary's making or the value's own. */
@@ -87,6 +88,8 @@ test('as query, parameters, key and latency', async () => {
     await survives(() => optimizer.queueQuery('SELECT 1', value));
     await survives(() => optimizer.optimizeQuery(value));
     await survives(() => optimizer.analyze(value));
+    await survives(() => optimizer.getTopQueries(value));
+    for (const method of ['on', 'once', 'off']) await survives(() => optimizer[method](value, value));
     await survives(() => optimizer.normalizeQuery(value));
     await survives(() => optimizer.executeBatch(value));
     await survives(() => optimizer.executeBatchQueries(value));

@@ -95,6 +95,13 @@ explained.then(({ totalCost, rows, executionMs, sequentialScans, indexProposals,
   const names: string[] = [...sequentialScans.map(({ table }) => table), ...casts.map(({ column }) => column)];
   return [figures, names, plan['Node Type']];
 });
+optimizer.on('n-plus-one', ({ fingerprint, query, traceId, count }) => [`${fingerprint}${query}${traceId}`, count + 1]);
+// @ts-expect-error there is no such event
+optimizer.once('n-plus-two', () => {});
+const loops: number[] = optimizer.getTopQueries({ by: 'meanMs' }).map(({ loops }) => loops);
+const parameters: unknown[] | undefined = optimizer.getSlowQueries()[0]?.parameters;
+loops;
+parameters;
 // @ts-expect-error it runs or it does not
 optimizer.explain('SELECT 1', [], { analyze: 'yes' });
 analyzed;

@@ -1,5 +1,6 @@
 //! Raw functions of the query room.
 
+use super::analyze::rule::Rule;
 use super::batch::Plan;
 use super::config::{self, QueryConfig};
 use super::error::QueryError;
@@ -23,6 +24,7 @@ pub fn register(exports: Exports<'_>) {
     super::merge_binding::register(exports);
     exports
         .function("queryNormalize", normalize)
+        .function("queryWithoutLiterals", |call| Ok(call.text(&fingerprint::without_literals(&call.text_at(0)?))))
         .function("queryAdvice", advice)
         .function("queryAnalyze", analysis)
         .function("queryExplain", explain_statement)
@@ -46,6 +48,8 @@ pub fn register(exports: Exports<'_>) {
         .function("queryRecord", record)
         .function("queryCost", cost)
         .function("queryTop", top)
+        .function("queryRepeat", repeat)
+        .function("queryLooped", looped)
         .function("queryClear", |call| {
             LATENCIES.with_object(call.uint_at(0)?, Latencies::clear)?;
             Ok(call.undefined())
@@ -150,6 +154,8 @@ fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("batchTimeout", config.batch_timeout.as_secs_f64() * 1e3)
         .number("slowQueryThreshold", config.slow_query_threshold)
         .set("enablePreparedStatements", call.boolean(config.enable_prepared_statements))
+        .number("nPlusOneThreshold", config.n_plus_one_threshold as f64)
+        .set("recordParameters", call.boolean(config.record_parameters))
         .set("mergeLookups", call.boolean(config.merge_lookups))
         .set("deduplicate", call.boolean(config.deduplicate));
     Ok(object.value())
@@ -172,7 +178,7 @@ fn error<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.error(&failure))
 }
 
-/// `(handle, latency, batchSize, threshold, queryKey?)`
+/// `(handle, latency, batchSize, threshold, queryKey?) => number` of the slow entry, 0 when there is none
 fn record<'s>(call: &Call<'s>) -> Answer<'s> {
     let (latency, size) = (call.number_at(1).unwrap_or(f64::NAN), call.number_at(2).ok());
     let threshold = call.number_at(3).unwrap_or_else(|_| QueryConfig::default().slow_query_threshold);
@@ -180,10 +186,10 @@ fn record<'s>(call: &Call<'s>) -> Answer<'s> {
         Scalar::Text(key) if latency > threshold => Some(key),
         _ => None,
     };
-    LATENCIES.with_object(call.uint_at(0)?, |latencies| {
-        latencies.record(latency, size, threshold, key, &SystemClock);
+    let serial = LATENCIES.with_object(call.uint_at(0)?, |latencies| {
+        latencies.record(latency, size, threshold, key.as_deref(), &SystemClock)
     })?;
-    Ok(call.undefined())
+    Ok(call.number(serial as f64))
 }
 
 /// `(handle, text, calls, latency, rows)`
@@ -198,17 +204,40 @@ fn cost<'s>(call: &Call<'s>) -> Answer<'s> {
 fn top<'s>(call: &Call<'s>) -> Answer<'s> {
     let wanted = Wanted::read(&call.options_at(1)?)?;
     LATENCIES.with_object(call.uint_at(0)?, |latencies| {
-        let found = latencies.top().top(wanted).into_iter().map(|(text, cost)| {
-            let object = call.object().text("fingerprint", &fingerprint::short(text)).text("query", text);
+        let names: Vec<String> = latencies.top().top(wanted).into_iter().map(|(name, _)| name.to_owned()).collect();
+        let loops: Vec<u64> = names.iter().map(|name| latencies.repeats().of(name)).collect();
+        let found = latencies.top().top(wanted).into_iter().zip(loops).map(|((name, cost), loops)| {
+            let object = call.object().text("fingerprint", name).text("query", &cost.query);
             let object = object.number("calls", cost.calls).number("totalMs", cost.total_ms);
             let object = object.number("meanMs", cost.mean_ms()).number("maxMs", cost.max_ms);
             let object = [("p50Ms", 0.5), ("p95Ms", 0.95), ("p99Ms", 0.99)]
                 .into_iter()
                 .fold(object, |object, (name, share)| object.number(name, cost.quantile_ms(share)));
-            object.number("rows", cost.rows).value()
+            object.number("rows", cost.rows).number("loops", loops as f64).value()
         });
         call.array(found.collect::<Vec<_>>())
     })
+}
+
+/// `(handle, trace, fingerprint, batch, threshold) => boolean`: whether a loop was found
+fn repeat<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (trace, name) = (call.text_at(1)?, call.text_at(2)?);
+    let (batch, threshold) = (call.number_at(3)?, call.number_at(4)?);
+    let found = LATENCIES
+        .with_object(call.uint_at(0)?, |latencies| latencies.repeats().note(&trace, &name, batch, threshold))?;
+    Ok(call.boolean(found))
+}
+
+/// `(handle, fingerprint) => finding | undefined`
+fn looped<'s>(call: &Call<'s>) -> Answer<'s> {
+    let name = call.text_at(1)?;
+    let traces = LATENCIES.with_object(call.uint_at(0)?, |latencies| latencies.repeats().of(&name))?;
+    if traces == 0 {
+        return Ok(call.undefined());
+    }
+    let rule = Rule::NPlusOne;
+    let object = call.object().text("rule", rule.id()).text("severity", rule.severity().as_str());
+    Ok(object.text("message", rule.message()).value())
 }
 
 fn slow_batches<'s>(scope: &Scope<'s>, batches: Vec<SlowBatch>) -> Value<'s> {
@@ -216,6 +245,12 @@ fn slow_batches<'s>(scope: &Scope<'s>, batches: Vec<SlowBatch>) -> Value<'s> {
         let size = batch.batch_size.map_or(scope.undefined(), |size| scope.number(size));
         let object = scope.object().number("latency", batch.latency).set("batchSize", size);
         let object = object.number("timestamp", batch.at_unix_ms as f64);
-        batch.query_key.iter().fold(object, |object, key| object.text("queryKey", key)).value()
+        let object = object.number("serial", batch.serial as f64);
+        let text = batch.text.iter();
+        let object = text.fold(object, |object, text| {
+            let object = object.text("queryKey", &text.key);
+            object.text("fingerprint", &text.fingerprint).text("query", &text.query)
+        });
+        object.value()
     }))
 }

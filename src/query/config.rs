@@ -19,6 +19,10 @@ pub struct QueryConfig {
     pub batch_timeout: Duration,
     /// A batch that takes longer is slow, in milliseconds. Default 1000.
     pub slow_query_threshold: f64,
+    /// From this many round trips of one SELECT in one trace on, it runs in a loop. Default 5.
+    pub n_plus_one_threshold: u64,
+    /// Whether slow entries keep the parameters of their queries. Default false.
+    pub record_parameters: bool,
     /// Stored for those who read it; the pool prepares statements by itself. Default true.
     pub enable_prepared_statements: bool,
     /// Whether lookups of a batch go out as one statement where that is certain to change nothing. Default true.
@@ -33,6 +37,8 @@ impl Default for QueryConfig {
             batch_size: 10,
             batch_timeout: Duration::from_millis(100),
             slow_query_threshold: 1000.0,
+            n_plus_one_threshold: 5,
+            record_parameters: false,
             enable_prepared_statements: true,
             merge_lookups: true,
             deduplicate: true,
@@ -56,10 +62,21 @@ impl QueryConfig {
                 0.0,
                 f64::INFINITY,
             )?,
+            n_plus_one_threshold: options::count(raw, "nPlusOneThreshold", default.n_plus_one_threshold, 2, MAX_BATCH)?,
+            record_parameters: switch(raw, "recordParameters", default.record_parameters)?,
             enable_prepared_statements: options::unless_false(raw, "enablePreparedStatements"),
             merge_lookups: options::unless_false(raw, "mergeLookups"),
             deduplicate: options::unless_false(raw, "deduplicate"),
         })
+    }
+}
+
+/// A switch that nothing but a boolean sets: by accident it would run statements, or keep secrets.
+pub fn switch(raw: &(impl Options + ?Sized), name: &str, default: bool) -> Result<bool, OptionError> {
+    match raw.get(name) {
+        Scalar::Missing | Scalar::Null => Ok(default),
+        Scalar::Bool(value) => Ok(value),
+        other => Err(OptionError::wrong_type(name, "true or false", &other)),
     }
 }
 

@@ -4,12 +4,13 @@
 //! and then inside a transaction that is rolled back.
 
 use super::analyze::tree::on_deep_stack;
+use super::config::switch;
 use super::error::QueryError;
 use super::fingerprint;
 use super::index::{self, Cast, Proposal};
 use super::plan::{Plan, Scan};
 use super::table::Table;
-use crate::options::{self, OptionError, Options, Scalar};
+use crate::options::{self, OptionError, Options};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -35,15 +36,6 @@ impl ExplainConfig {
             large_table_rows: options::number(raw, "largeTableRows", 10_000.0, 1.0, f64::INFINITY)?,
             hypothetical: switch(raw, "hypothetical", true)?,
         })
-    }
-}
-
-/// A switch. Running a statement by accident is dear, so nothing but a boolean sets it.
-fn switch(raw: &(impl Options + ?Sized), name: &str, default: bool) -> Result<bool, OptionError> {
-    match raw.get(name) {
-        Scalar::Missing | Scalar::Null => Ok(default),
-        Scalar::Bool(value) => Ok(value),
-        other => Err(OptionError::wrong_type(name, "true or false", &other)),
     }
 }
 
@@ -132,6 +124,7 @@ pub fn gain(before: f64, after: &Plan, index: &str) -> (f64, f64, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Scalar;
 
     #[test]
     fn nothing_runs_unless_it_is_asked_for() {

@@ -2,7 +2,7 @@
 //!
 //! Queries that have the same normal form ([`fingerprint`]) wait together for a moment and go out as one batch. This
 //! room says what form a text has, when a batch goes out ([`batch`]), what is wrong with a text ([`analyze`], [`lint`]) and
-//! which batches were slow ([`slow`], [`stats`]). A text's form and advice depend on the text alone, so the face remembers
+//! which batches were slow ([`slow`], [`stats`]), and which SELECTs ran in a loop ([`repeat`]). A text's form and advice depend on the text alone, so the face remembers
 //! both by text and a repeated query makes no native call.
 //!
 //! With a pool of PostgreSQL, identical reads of a batch share one answer ([`share`]) and lookups go out as one
@@ -25,6 +25,7 @@ pub mod index;
 pub mod lint;
 pub mod merge;
 pub mod plan;
+pub mod repeat;
 pub mod share;
 pub mod slow;
 pub mod stats;

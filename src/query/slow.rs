@@ -1,13 +1,14 @@
 //! Slow batches, kept for whoever asks.
 
+use super::fingerprint;
 use crate::stats::Ring;
 
 /// How many slow batches are kept.
 pub const KEPT: usize = 100;
 /// How many of them, the latest, are shown.
 pub const SHOWN: usize = 20;
-/// Keys are kept up to about this many bytes.
-const KEY_BYTES: usize = 4_096;
+/// Texts are kept up to about this many bytes.
+const TEXT_BYTES: usize = 4_096;
 
 /// A batch that took longer than the threshold.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +19,38 @@ pub struct SlowBatch {
     pub batch_size: Option<f64>,
     /// When it ended, in milliseconds since the Unix epoch.
     pub at_unix_ms: i64,
-    /// The batch's key: the normal form of its text, never a parameter. `None` when it was recorded without one.
-    pub query_key: Option<String>,
+    /// What its text was. `None` when it was recorded without one.
+    pub text: Option<SlowText>,
+    /// Counts the slow batches.
+    pub serial: u64,
+}
+
+/// The text of a slow batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowText {
+    /// The batch's key: the normal form of its text, literals included, never a parameter.
+    pub key: String,
+    /// The text without its values.
+    pub query: String,
+    /// The short name of `query`.
+    pub fingerprint: String,
+}
+
+impl SlowText {
+    /// Of a batch's key. Very long texts are cut, so that the log stays small.
+    pub fn of(key: &str) -> Self {
+        let query = fingerprint::without_literals(key);
+        Self { key: cut(key), fingerprint: fingerprint::short(&query), query: cut(&query) }
+    }
+}
+
+/// A text up to about [`TEXT_BYTES`], ending with `…` where it was cut.
+pub fn cut(text: &str) -> String {
+    if text.len() <= TEXT_BYTES {
+        return text.to_owned();
+    }
+    let end = (0..=TEXT_BYTES).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or(""))
 }
 
 /// The last [`KEPT`] slow batches.
@@ -36,17 +67,12 @@ impl Default for SlowLog {
 }
 
 impl SlowLog {
-    /// Keeps a slow batch; a very long key is cut, so that the log stays small.
-    pub fn push(&mut self, mut batch: SlowBatch) {
-        if let Some(key) = &mut batch.query_key
-            && key.len() > KEY_BYTES
-        {
-            let end = (0..=KEY_BYTES).rev().find(|&at| key.is_char_boundary(at)).unwrap_or(0);
-            key.truncate(end);
-            key.push('…');
-        }
-        self.entries.push(batch);
+    /// Keeps a slow batch and gives it its number, from 1 on.
+    pub fn push(&mut self, mut batch: SlowBatch) -> u64 {
         self.seen += 1;
+        batch.serial = self.seen;
+        self.entries.push(batch);
+        self.seen
     }
 
     /// How many there were, those no longer kept included.
@@ -76,23 +102,29 @@ mod tests {
     use super::*;
 
     fn batch(latency: f64, key: &str) -> SlowBatch {
-        SlowBatch { latency, batch_size: Some(1.0), at_unix_ms: 0, query_key: Some(key.into()) }
+        SlowBatch { latency, batch_size: Some(1.0), at_unix_ms: 0, text: Some(SlowText::of(key)), serial: 0 }
     }
 
     #[test]
     fn a_hundred_are_kept_and_the_last_twenty_shown() {
         let mut log = SlowLog::default();
-        (0..250).for_each(|number| log.push(batch(f64::from(number), "select 1")));
+        let serials: Vec<u64> = (0..250).map(|number| log.push(batch(f64::from(number), "select 1"))).collect();
         assert_eq!(log.kept().len(), 100);
         let shown: Vec<f64> = log.shown().map(|entry| entry.latency).collect();
         assert_eq!((shown.len(), shown.first(), shown.last()), (20, Some(&230.0), Some(&249.0)));
+        assert_eq!(log.kept().last().map(|entry| entry.serial), serials.last().copied());
     }
 
     #[test]
-    fn a_long_key_is_cut_between_characters() {
-        let mut log = SlowLog::default();
-        log.push(batch(1.0, &"é💡".repeat(10_000)));
-        let key = log.kept().next().unwrap().query_key.clone().unwrap();
-        assert!(key.len() < 4_110 && key.ends_with('…'));
+    fn a_long_text_is_cut_between_characters() {
+        let text = SlowText::of(&"é💡".repeat(10_000));
+        assert!(text.key.len() < 4_110 && text.key.ends_with('…') && text.query.ends_with('…'));
+    }
+
+    #[test]
+    fn the_text_of_an_entry_has_no_values() {
+        let text = SlowText::of("select a from t where b = 'Secret' and c = 42 -- secret");
+        assert_eq!(text.query, "select a from t where b = ? and c = ?");
+        assert_eq!(text.fingerprint, fingerprint::short(&text.query));
     }
 }

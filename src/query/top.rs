@@ -1,6 +1,7 @@
 //! What queries cost, by fingerprint: the text without its literals.
 
 use super::fingerprint;
+use super::slow::cut;
 use crate::options::{self, OptionError, Options, Scalar};
 use crate::stats::Histogram;
 use std::collections::HashMap;
@@ -52,6 +53,8 @@ impl Wanted {
 /// What is known about one fingerprint.
 #[derive(Debug, Clone, Default)]
 pub struct Cost {
+    /// The text without its values, cut when it is long.
+    pub query: String,
     /// Queries.
     pub calls: f64,
     /// Milliseconds of all calls.
@@ -88,6 +91,7 @@ impl Cost {
 /// The costs of one optimizer.
 #[derive(Debug, Default)]
 pub struct TopQueries {
+    /// Fingerprint → cost.
     costs: HashMap<String, Cost>,
 }
 
@@ -99,13 +103,14 @@ impl TopQueries {
             return;
         }
         let text = fingerprint::without_literals(text);
-        if !self.costs.contains_key(&text) && self.costs.len() >= KEPT {
+        let name = fingerprint::short(&text);
+        if !self.costs.contains_key(&name) && self.costs.len() >= KEPT {
             let least = self.costs.iter().min_by(|(_, a), (_, b)| a.total_ms.total_cmp(&b.total_ms));
-            if let Some(least) = least.map(|(text, _)| text.clone()) {
+            if let Some(least) = least.map(|(name, _)| name.clone()) {
                 self.costs.remove(&least);
             }
         }
-        let cost = self.costs.entry(text).or_default();
+        let cost = self.costs.entry(name).or_insert_with(|| Cost { query: cut(&text), ..Cost::default() });
         cost.calls += calls;
         cost.total_ms += calls * latency_ms;
         cost.max_ms = cost.max_ms.max(latency_ms);
@@ -114,10 +119,12 @@ impl TopQueries {
         cost.times.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// The most expensive ones.
+    /// The most expensive ones, by their fingerprints.
     pub fn top(&self, wanted: Wanted) -> Vec<(&str, &Cost)> {
-        let mut all: Vec<_> = self.costs.iter().map(|(text, cost)| (text.as_str(), cost)).collect();
-        all.sort_by(|(a, x), (b, y)| y.rank(wanted.by).total_cmp(&x.rank(wanted.by)).then_with(|| a.cmp(b)));
+        let mut all: Vec<_> = self.costs.iter().map(|(name, cost)| (name.as_str(), cost)).collect();
+        all.sort_by(|(a, x), (b, y)| {
+            y.rank(wanted.by).total_cmp(&x.rank(wanted.by)).then_with(|| (&x.query, a).cmp(&(&y.query, b)))
+        });
         all.truncate(wanted.limit);
         all
     }
@@ -140,12 +147,13 @@ mod tests {
         top.record("select 1", 100.0, 0.5, 100.0);
         let wanted = Wanted::read(&[("by", Scalar::Text("totalMs".into()))][..]).unwrap();
         let found = top.top(wanted);
-        assert_eq!(found[0].0, "select a from t where b = ?");
+        assert_eq!(found[0].1.query, "select a from t where b = ?");
+        assert_eq!(found[0].0, fingerprint::short("select a from t where b = ?"));
         let cost = found[0].1;
         assert_eq!((cost.calls, cost.total_ms, cost.mean_ms(), cost.max_ms, cost.rows), (3.0, 60.0, 20.0, 40.0, 5.0));
         assert!((cost.quantile_ms(0.99) - 40.0).abs() < 1.0);
         let by_calls = Wanted { by: By::Calls, limit: 1 };
-        assert_eq!(top.top(by_calls).iter().map(|(text, _)| *text).collect::<Vec<_>>(), ["select ?"]);
+        assert_eq!(top.top(by_calls).iter().map(|(_, cost)| cost.query.as_str()).collect::<Vec<_>>(), ["select ?"]);
     }
 
     #[test]
@@ -153,7 +161,9 @@ mod tests {
         let mut top = TopQueries::default();
         (0..KEPT * 2).for_each(|index| top.record(&format!("select a{index}_"), 1.0, index as f64, 0.0));
         assert_eq!(top.costs.len(), KEPT);
-        assert!(top.costs.contains_key(&format!("select a{}_", KEPT * 2 - 1)));
+        assert!(top.costs.contains_key(&fingerprint::short(&format!("select a{}_", KEPT * 2 - 1))));
+        top.record(&"x".repeat(1 << 20), 1.0, 1e9, 0.0);
+        assert!(top.costs.values().all(|cost| cost.query.len() < 5_000));
     }
 
     #[test]

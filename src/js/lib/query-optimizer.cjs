@@ -8,6 +8,8 @@ const { enroll } = require('../metrics/members.cjs');
 const errors = require('../query/errors.cjs');
 const { explain } = require('../query/explain.cjs');
 const { planOf, sendThroughPool } = require('../query/pool.cjs');
+const { Repeats } = require('../query/repeats.cjs');
+const { SlowParameters } = require('../query/slow.cjs');
 const { TextMemory } = require('../query/texts.cjs');
 
 /** Where an instance keeps what belongs to nobody else: not enumerable, so copies and dumps show none of it. */
@@ -18,6 +20,8 @@ const OPTIMIZED = 1;
 const limits = native.queryLimits();
 /** Text → `{ key, advice, analysis }`. Both depend on the text alone, so all instances of a thread share what is known. */
 const texts = new TextMemory(limits.texts, limits.length);
+/** Batches so far: their numbers. */
+let batches = 0;
 /** Receives `[flushAt, waitMs]` of a plan. */
 const plan = new Float64Array(2);
 
@@ -52,6 +56,7 @@ function copyOf({ fingerprint, statement, tables, findings }) {
 class Waiting {
   constructor(optimizer, key) {
     this.key = key;
+    this.number = batches += 1;
     this.items = [];
     this.order = [];
     const waits = native.queryPlan(optimizer.batchSize, optimizer.batchTimeout, plan);
@@ -145,6 +150,8 @@ class QueryOptimizer {
           arrivals: 0,
           closed: false,
           /** Normal form → what the last plan cost. */
+          repeats: new Repeats(handle, config.nPlusOneThreshold),
+          slow: new SlowParameters(config.recordParameters),
           planCosts: new TextMemory(limits.texts, limits.length),
           costs: (items, results, latency) => native.queryCost(handle, items[0].query, items.length, latency, rowsOf(results)),
         },
@@ -162,6 +169,7 @@ class QueryOptimizer {
       waiting = new Waiting(this, queryKey);
       state.waiting.set(queryKey, waiting);
     }
+    state.repeats.note(query, waiting.number, analysisOf);
     const { items } = waiting;
     const promise = new Promise((resolve, reject) => {
       items.push({ query, queryKey, params, resolve, reject, queuedAt: Date.now() });
@@ -192,7 +200,9 @@ class QueryOptimizer {
       failure = { error };
     }
     try {
+      state.slow.last = 0;
       this.recordQueryLatency(performance.now() - start, items.length, queryKey);
+      state.slow.keep(items);
     } catch {
       // An overridden method that throws costs a sample, not the results.
     }
@@ -232,7 +242,9 @@ class QueryOptimizer {
   }
 
   analyze(query) {
-    return copyOf(analysisOf(query));
+    const found = copyOf(analysisOf(query));
+    found.findings.push(...this[STATE].repeats.finding(query, found.fingerprint));
+    return found;
   }
 
   async explain(query, params = [], options = undefined) {
@@ -246,7 +258,8 @@ class QueryOptimizer {
   }
 
   recordQueryLatency(latency, batchSize, queryKey) {
-    native.queryRecord(this[STATE].handle, latency, batchSize, this.slowQueryThreshold, queryKey);
+    const { handle, slow } = this[STATE];
+    slow.last = native.queryRecord(handle, latency, batchSize, this.slowQueryThreshold, queryKey);
   }
 
   getTopQueries(options) {
@@ -254,7 +267,8 @@ class QueryOptimizer {
   }
 
   getSlowQueries() {
-    return native.querySlow(this[STATE].handle).map(withIsoTime);
+    const { handle, slow } = this[STATE];
+    return native.querySlow(handle).map((entry) => slow.entry(entry));
   }
 
   getStats() {
@@ -280,7 +294,23 @@ class QueryOptimizer {
     const { handle, counters, sent } = this[STATE];
     counters.fill(0);
     Object.assign(sent, { merged: 0, deduplicated: 0, statementsSent: 0 });
+    this[STATE].slow.clear();
     native.queryClear(handle);
+  }
+
+  on(event, listener) {
+    this[STATE].repeats.listen('on', event, listener);
+    return this;
+  }
+
+  once(event, listener) {
+    this[STATE].repeats.listen('once', event, listener);
+    return this;
+  }
+
+  off(event, listener) {
+    this[STATE].repeats.listen('off', event, listener);
+    return this;
   }
 
   async batchPlan(query) {
@@ -301,11 +331,6 @@ class QueryOptimizer {
 }
 
 const { normalizeQuery } = QueryOptimizer.prototype;
-
-function withIsoTime(slow) {
-  slow.timestamp = new Date(slow.timestamp).toISOString();
-  return slow;
-}
 
 /** A field that is computed when it is read. Assigning to it makes it an ordinary field, as on the original. */
 function computed(name, get) {
@@ -333,13 +358,13 @@ computed('batchTimers', function batchTimers() {
 });
 
 computed('stats', function stats() {
-  const { handle, counters } = this[STATE];
+  const { handle, counters, slow } = this[STATE];
   return {
     queriesBatched: counters[BATCHED],
     queriesOptimized: counters[OPTIMIZED],
     averageLatency: 0,
     latencyHistory: native.queryHistory(handle),
-    slowQueries: native.querySlowKept(handle).map(withIsoTime),
+    slowQueries: native.querySlowKept(handle).map((entry) => slow.entry(entry)),
   };
 });
 

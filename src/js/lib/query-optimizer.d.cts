@@ -53,6 +53,13 @@ export interface QueryOptimizerOptions extends Measured {
   batchTimeout?: number | null;
   /** A batch that takes longer counts as slow, in milliseconds. @default 1000 */
   slowQueryThreshold?: number | null;
+  /**
+   * From this many round trips of one SELECT within one trace on, it runs in a loop; at least 2. `Infinity`: never.
+   * @default 5
+   */
+  nPlusOneThreshold?: number | null;
+  /** Slow entries keep the parameters of their queries. They may hold secrets. @default false */
+  recordParameters?: boolean;
   /** Stored only. @default true */
   enablePreparedStatements?: boolean;
   /**
@@ -237,8 +244,17 @@ export interface SlowQuery {
   batchSize: number;
   /** When it ended, ISO 8601. */
   timestamp: string;
-  /** The normal form of the batch's text, cut at 4 KB; never a parameter. Missing when recorded without one. */
+  /**
+   * The normal form of the batch's text, literals included, cut at 4 KB; never a parameter. Missing, as the two below,
+   * when recorded without one.
+   */
   queryKey?: string;
+  /** As in `analyze` and `getTopQueries`. */
+  fingerprint?: string;
+  /** The normal form with `?` for literals and numbers, cut at 4 KB; never a value. */
+  query?: string;
+  /** The parameters of the batch's queries; only with the option `recordParameters`. */
+  parameters?: any[];
 }
 
 export interface TopQueriesOptions {
@@ -252,7 +268,7 @@ export interface TopQueriesOptions {
 export interface QueryCost {
   /** A short name of `query`. */
   fingerprint: string;
-  /** The normal form with `?` for literals and numbers; never a value. */
+  /** The normal form with `?` for literals and numbers, cut at 4 KB; never a value. */
   query: string;
   calls: number;
   /** Milliseconds of all calls. */
@@ -265,6 +281,20 @@ export interface QueryCost {
   p99Ms: number;
   /** Rows returned to all calls, where results have `rows`. */
   rows: number;
+  /** Traces in which it ran in a loop. */
+  loops: number;
+}
+
+/** A SELECT that ran in a loop: the N+1 pattern. */
+export interface QueryLoop {
+  /** As in `analyze` and `getTopQueries`. */
+  fingerprint: string;
+  /** The text without its values. */
+  query: string;
+  /** The trace, of a `DistributedTracer` of this package. */
+  traceId: string;
+  /** Round trips so far: the threshold. */
+  count: number;
 }
 
 export interface QueryOptimizerStats {
@@ -350,6 +380,13 @@ export class QueryOptimizer {
   getSlowQueries(): SlowQuery[];
   /** What queries cost, by fingerprint, the most expensive first; at most 500 fingerprints are kept. */
   getTopQueries(options?: TopQueriesOptions): QueryCost[];
+  /**
+   * Told, once for a fingerprint in a trace, when a SELECT has gone out in `nPlusOneThreshold` batches of one trace:
+   * those of `tracer.run()` and its middleware.
+   */
+  on(event: 'n-plus-one', listener: (loop: QueryLoop) => void): this;
+  once(event: 'n-plus-one', listener: (loop: QueryLoop) => void): this;
+  off(event: 'n-plus-one', listener: (loop: QueryLoop) => void): this;
   getStats(): QueryOptimizerStats;
   clearStats(): void;
   /**
