@@ -1,5 +1,5 @@
 // The packages we measure ourselves against. They are no dependencies of this package:
-//   npm install --prefix node_modules/.cache/peers opossum@10 cockatiel@4 bentocache@1.6 cacheable@2.5 cache-manager@7 keyv@5 lru-cache@11 ioredis@5 postgres@3.4 prom-client@15 @opentelemetry/api@1.9 @opentelemetry/sdk-trace-node@2 @opentelemetry/exporter-trace-otlp-proto@0
+//   npm install --prefix node_modules/.cache/peers opossum@10 cockatiel@4 bentocache@1.6 cacheable@2.5 cache-manager@7 keyv@5 lru-cache@11 ioredis@5 postgres@3.4 dataloader@2 prom-client@15 @opentelemetry/api@1.9 @opentelemetry/sdk-trace-node@2 @opentelemetry/exporter-trace-otlp-proto@0
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ export function peer(name) {
   try {
     return require(name);
   } catch {
-    console.log(`(no rows against ${name}: npm install --prefix node_modules/.cache/peers opossum@10 cockatiel@4 bentocache@1.6 cacheable@2.5 cache-manager@7 keyv@5 lru-cache@11 ioredis@5 postgres@3.4 prom-client@15 @opentelemetry/api@1.9 @opentelemetry/sdk-trace-node@2 @opentelemetry/exporter-trace-otlp-proto@0)`);
+    console.log(`(no rows against ${name}: npm install --prefix node_modules/.cache/peers opossum@10 cockatiel@4 bentocache@1.6 cacheable@2.5 cache-manager@7 keyv@5 lru-cache@11 ioredis@5 postgres@3.4 dataloader@2 prom-client@15 @opentelemetry/api@1.9 @opentelemetry/sdk-trace-node@2 @opentelemetry/exporter-trace-otlp-proto@0)`);
     return undefined;
   }
 }
