@@ -118,6 +118,15 @@ function rowsOf(results) {
   return rows;
 }
 
+let fulfil;
+let fail;
+
+/** The executor of every query's promise. */
+function handOver(resolve, reject) {
+  fulfil = resolve;
+  fail = reject;
+}
+
 class QueryOptimizer {
   constructor(options = {}) {
     const config = native.queryConfig(options);
@@ -171,9 +180,9 @@ class QueryOptimizer {
     }
     state.repeats.note(query, waiting.number, analysisOf);
     const { items } = waiting;
-    const promise = new Promise((resolve, reject) => {
-      items.push({ query, queryKey, params, resolve, reject, queuedAt: Date.now() });
-    });
+    // No closure for each query: what a promise is settled with is handed over in two variables.
+    const promise = new Promise(handOver);
+    items.push({ query, queryKey, params, resolve: fulfil, reject: fail, queuedAt: Date.now() });
     waiting.order.push((state.arrivals += 1));
     if (items.length >= waiting.flushAt) send(this, queryKey);
     return promise;

@@ -51,10 +51,22 @@ function converted(column, read, types) {
   return read;
 }
 
-function compile(columns, { array, types }) {
+/** Reads the rows into `lists`, by the number of the lookup in the first column. */
+const BY_LOOKUP = (number, row, stride) => `
+    for (let row = 0; row < count; row += 1, at += ${stride}) {
+      const place = ${number} - 1;
+      const found = ${row};
+      if (lists[place] === undefined) lists[place] = [found];
+      else lists[place].push(found);
+    }
+    return lists;`;
+
+/** How rows of these columns are read: `read`, and the words of a row. */
+function compile(columns, { array, types, lookups }) {
   const mask = columns.filter(({ letter }) => isDouble(letter)).length * 2;
   let doubleAt = 0;
-  let wordAt = mask + Math.ceil(columns.length / 32);
+  const firstWord = mask + Math.ceil(columns.length / 32);
+  let wordAt = firstWord;
   let json = 0;
   const members = columns.map((column, index) => {
     let place;
@@ -64,13 +76,17 @@ function compile(columns, { array, types }) {
     const value = converted(column, place.replaceAll('MASK', mask), types);
     return array ? value : `[${JSON.stringify(column.name)}]: ${value}`;
   });
-  const row = array ? `[${members.join(', ')}]` : `{ ${members.join(', ')} }`;
   const stride = wordAt + (wordAt % 2);
+  const names = ['words', 'doubles', 'at', 'count', 'text', 'cut', 'json', 'hex', 'moment', 'localTime', 'ofText', 'dateText'];
+  if (lookups !== undefined) {
+    const body = BY_LOOKUP(`words[at + ${firstWord}]`, `{ ${members.slice(1).join(', ')} }`, stride);
+    return { stride, read: vm.compileFunction(body, [...names, 'lists'], { filename: 'tooloo-native:lookups' }) };
+  }
+  const row = array ? `[${members.join(', ')}]` : `{ ${members.join(', ')} }`;
   const body = `
     const rows = new Array(count);
     for (let row = 0; row < count; row += 1, at += ${stride}) rows[row] = ${row};
     return rows;`;
-  const names = ['words', 'doubles', 'at', 'count', 'text', 'cut', 'json', 'hex', 'moment', 'localTime', 'ofText', 'dateText'];
   return { stride, read: vm.compileFunction(body, names, { filename: 'tooloo-native:row' }) };
 }
 
@@ -148,7 +164,7 @@ function decode(delivery, expected, settings = DEFAULT) {
       results[index] = { error: errorOf(command) };
       continue;
     }
-    const value = { command, rowCount: rowCount < 0 ? null : rowCount, rows: [], fields: [] };
+    let value = { command, rowCount: rowCount < 0 ? null : rowCount, rows: [], fields: [] };
     if (id !== 0) {
       const shape = shapeOf(id >>> 0);
       const { jsonColumns } = shape;
@@ -163,8 +179,15 @@ function decode(delivery, expected, settings = DEFAULT) {
       at += json.length + (json.length % 2);
       const { hex, moment, localTime, OF_TEXT, dateText } = values;
       const reader = readerOf(shape, how);
-      value.fields = shape.fields;
-      value.rows = reader.read(words, doubles, at, count, text, cut, json, hex, moment, localTime, OF_TEXT, dateText);
+      const lists = how.lookups === undefined ? undefined : new Array(how.lookups).fill(undefined);
+      const rows = reader.read(words, doubles, at, count, text, cut, json, hex, moment, localTime, OF_TEXT, dateText, lists);
+      if (lists === undefined) {
+        value.fields = shape.fields;
+        value.rows = rows;
+      } else {
+        shape.ofLookups ??= Object.freeze(shape.fields.slice(1));
+        value = { command, fields: shape.ofLookups, lists };
+      }
       at += count * reader.stride;
       cut = jsonCut;
     }

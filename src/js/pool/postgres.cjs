@@ -3,7 +3,7 @@
 const { native, request } = require('../addon.cjs');
 const { decode, errorOf, fieldsOf } = require('./decoder.cjs');
 const { prepareAll } = require('./parameters.cjs');
-const { DEFAULT, settings, settingsOf, typesOf } = require('./settings.cjs');
+const { DEFAULT, LOOKUPS, ofLookups, settings, settingsOf, typesOf } = require('./settings.cjs');
 const { copyFrom, copyTo, stream } = require('./streams.cjs');
 const { onAbort } = require('./waiting.cjs');
 
@@ -80,6 +80,31 @@ function send(connection, count, start, how, delivered = () => {}) {
       connection.lost = true;
       reject(error);
     });
+  });
+}
+
+/** As `send`, for several statements: what is there is decoded while the server works on the rest. */
+function sendAll(connection, start, how) {
+  return new Promise((resolve, reject) => {
+    const results = [];
+    const progress = ([count, delivery]) => {
+      const first = results.length;
+      let part;
+      try {
+        part = decode(delivery, count, (index) => how[first + index]);
+      } catch (error) {
+        part = new Array(count).fill({ error });
+      }
+      for (const result of part) {
+        if (result.error?.lost === true) connection.lost = true;
+        results.push(result);
+      }
+    };
+    const failed = (error) => {
+      connection.lost = true;
+      reject(error);
+    };
+    request.inParts(start, () => resolve(results), failed, progress);
   });
 }
 
@@ -174,7 +199,6 @@ class PgConnection {
   async queryBatch(statements) {
     const { settings } = this.#server;
     const how = [];
-    let alike = true;
     const texts = [];
     const counts = [];
     const parameters = [];
@@ -185,8 +209,8 @@ class PgConnection {
       try {
         const [sql, values, own] = typeof statement === 'string' ? [statement] : normalized(statement);
         const prepared = checked(sql, values);
-        const read = settingsOf(own, settings);
-        alike &&= read === settings;
+        const lookups = own?.[LOOKUPS];
+        const read = lookups === undefined ? settingsOf(own, settings) : ofLookups(lookups, settings);
         how.push(read);
         texts.push(sql);
         counts.push(prepared.length);
@@ -198,9 +222,11 @@ class PgConnection {
       }
     }
     if (texts.length === 0) return results;
-    const start = (number) =>
-      native.pgBatch(this.#server.handle, this.#number, number, texts, Int32Array.from(counts), parameters);
-    const answers = await send(this, texts.length, start, alike ? settings : (index) => how[index]);
+    const all = (number) => [this.#server.handle, this.#number, number, texts, Int32Array.from(counts), parameters];
+    const answers =
+      texts.length === 1
+        ? await send(this, 1, (number) => native.pgBatch(...all(number)), how[0])
+        : await sendAll(this, (number) => native.pgPipeline(...all(number)), how);
     answers.forEach((answer, index) => {
       results[places[index]] = answer;
     });

@@ -40,7 +40,17 @@ function settings(array, types) {
   return Object.freeze({ key, array, types });
 }
 
+/** On a statement of a batch: its first column says to which of so many lookups a row belongs, counted from 1. */
+const LOOKUPS = Symbol('lookups');
+
+/** How the rows of a merged statement are read: an array of the rows, without that column, for each lookup. */
+function ofLookups(count, { key, types }) {
+  return { key: `lookups|${key}`, array: false, types, lookups: count };
+}
+
+exports.LOOKUPS = LOOKUPS;
 exports.DEFAULT = settings(false, {});
+exports.ofLookups = ofLookups;
 exports.settings = settings;
 exports.settingsOf = settingsOf;
 exports.typesOf = typesOf;

@@ -3,9 +3,10 @@
 // results are those that each query would have had alone.
 
 const { native } = require('../addon.cjs');
+const { LOOKUPS } = require('../pool/settings.cjs');
 const { copyOfResult } = require('./copies.cjs');
 const { disown, knowledgeOf } = require('./knowledge.cjs');
-const { Asked, arraysOf, fits, resultsOf } = require('./lookups.cjs');
+const { Asked } = require('./lookups.cjs');
 
 const { lookups: MERGED_LOOKUPS } = native.queryMergeLimits();
 const NONE = Object.freeze([]);
@@ -77,7 +78,7 @@ class Batch {
     }
     const together = [];
     for (let slot = 0; slot < asked.first.length; slot += 1) {
-      if (merging && fits(asked.parameters[slot], known.bytes)) together.push(slot);
+      if (merging && asked.fits(slot, known.bytes)) together.push(slot);
       else this.slotAlone(text, asked, slot);
     }
     for (let start = 0; start < together.length; start += MERGED_LOOKUPS) {
@@ -86,7 +87,7 @@ class Batch {
   }
 
   slotAlone(text, asked, slot) {
-    this.alone(text, asked.parameters[slot], asked.first[slot], asked.twins.get(slot) ?? NONE);
+    this.alone(text, asked.parameters(slot), asked.first[slot], asked.twins.get(slot) ?? NONE);
   }
 
   alone(text, params, place, twins) {
@@ -106,29 +107,32 @@ class Batch {
       this.slotAlone(text, asked, slots[0]);
       return;
     }
-    this.statements.push({ text: merged, params: arraysOf(asked, slots, bytes), rowMode: 'array' });
+    this.statements.push({ text: merged, params: asked.arrays(slots, bytes), [LOOKUPS]: slots.length });
     this.takers.push(({ value, error }) => {
-      if (error !== undefined) {
+      // Somebody may stand between this and the pool, and not have passed on how the rows are to be read.
+      if (error !== undefined || value?.lists === undefined) {
         this.apart(text, asked, slots, error);
         return;
       }
-      const results = resultsOf(value, slots.length);
-      slots.forEach((slot, index) => {
-        const result = results[index];
+      const { command, fields, lists } = value;
+      for (let index = 0; index < slots.length; index += 1) {
+        const slot = slots[index];
+        const rows = lists[index] ?? [];
+        const result = { command, rowCount: rows.length, rows, fields };
         this.results[asked.first[slot]] = result;
         const twins = asked.twins.get(slot) ?? NONE;
         for (const twin of twins) this.results[twin] = copyOfResult(result);
         this.counts.deduplicated += twins.length;
-      });
+      }
       this.counts.merged += slots.length;
     });
   }
 
   /** A merged statement failed: one of its lookups may be at fault, or the merging. */
   apart(text, asked, slots, error) {
-    if (error.lost !== true) {
+    if (error?.lost !== true) {
       // What is wrong with the statement and not with a value would be wrong again.
-      if (String(error.code).startsWith('42')) disown(this.pool, text);
+      if (String(error?.code).startsWith('42')) disown(this.pool, text);
       for (const slot of slots) this.slotAlone(text, asked, slot);
       return;
     }
