@@ -1,6 +1,8 @@
 //! The thread on which the package's own sockets live: one for the process, started when it is first needed, running a
 //! current-thread runtime. It keeps nothing alive: when the process ends, it ends.
 
+pub mod local;
+
 use crate::error::{Code, Coded};
 use std::sync::{Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle};

@@ -4,6 +4,7 @@ mod failure;
 pub(crate) mod queue;
 pub(crate) mod raw;
 pub(crate) mod table;
+pub(crate) mod uv;
 
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;

@@ -4,9 +4,16 @@
 //! ticket; one threadsafe function drains all that is ready. While a ticket is out, the process stays alive; when
 //! none is, it may end. A ticket that is dropped rejects its promise, so nothing waits for ever. When the
 //! environment goes, the queue is closed under its lock before the threadsafe function is given up.
+//!
+//! Work whose results JavaScript waits for anyway may run on its own thread, in turns of an [`Executor`]: what a turn
+//! settles is delivered at its end, without a wake-up. A turn is taken before each delivery, when a socket of the
+//! loop is ready, and in a microtask after [`spawn_here`].
 
 use super::raw::{Answer, Call, Dispatcher, EnvId, Exports, Failure, Scope, Waker, on_env_close};
-use std::cell::RefCell;
+use super::uv::Entry;
+use crate::runtime;
+use crate::runtime::local::{Executor, Spawner};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +29,7 @@ enum Message {
 }
 
 struct Shared {
+    env: EnvId,
     state: Mutex<State>,
 }
 
@@ -41,8 +49,16 @@ impl Shared {
         let mut state = self.lock();
         let State { waker: Some(waker), ready, scheduled } = &mut *state else { return };
         ready.push(message);
-        if !*scheduled {
+        if !*scheduled && TURN.get() != Some(self.env) {
             *scheduled = true;
+            waker.wake();
+        }
+    }
+
+    fn wake(&self) {
+        let mut state = self.lock();
+        let State { waker: Some(waker), scheduled, .. } = &mut *state else { return };
+        if !std::mem::replace(scheduled, true) {
             waker.wake();
         }
     }
@@ -55,29 +71,45 @@ struct EnvQueue {
     dispatcher: Rc<Dispatcher>,
     /// Tickets that are not yet settled; the process stays alive while there are any.
     outstanding: u32,
+    executor: Rc<Executor>,
+    /// Has a turn taken in a microtask.
+    schedule: Rc<Dispatcher>,
+    /// Takes a turn from the loop.
+    entry: Rc<Entry>,
 }
 
 thread_local! {
     /// One entry, unless the binary was loaded more than once on this thread.
     static QUEUES: RefCell<Vec<EnvQueue>> = const { RefCell::new(Vec::new()) };
+    /// The environment whose turn is under way.
+    static TURN: Cell<Option<EnvId>> = const { Cell::new(None) };
 }
 
 fn with_queue<R>(env: EnvId, body: impl FnOnce(&mut EnvQueue) -> R) -> Option<R> {
     QUEUES.with_borrow_mut(|queues| queues.iter_mut().find(|queue| queue.env == env).map(body))
 }
 
-/// Starts the queue of this environment: `startQueue((id, kind, value) => void)`, kind 0 = resolve, 1 = reject,
-/// 2 = notify, 3 = progress.
+/// Starts the queue of this environment: `startQueue((id, kind, value) => void, schedule, takeTurn)`, kind 0 = resolve,
+/// 1 = reject, 2 = notify, 3 = progress; `schedule` has `takeTurn()` called in a microtask.
 pub fn register(exports: Exports<'_>) {
+    super::uv::register(exports);
+    exports.function("takeTurn", |call| {
+        drain(**call);
+        Ok(call.undefined())
+    });
     exports.function("startQueue", |call| {
         if with_queue(call.env_id(), |_| ()).is_some() {
             return Err(Failure::internal("the queue is started already"));
         }
         let dispatcher = Rc::new(Dispatcher::hold(call, 0)?);
+        let schedule = Rc::new(Dispatcher::hold(call, 1)?);
+        let entry = Rc::new(Entry::hold(call, 2, "tooloo-native")?);
         let waker = Waker::new(call, "tooloo-native", drain)?;
         let state = State { waker: Some(waker), ready: Vec::new(), scheduled: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state) });
-        let queue = EnvQueue { env: call.env_id(), shared, dispatcher, outstanding: 0 };
+        let shared = Arc::new(Shared { env: call.env_id(), state: Mutex::new(state) });
+        let woken = Arc::clone(&shared);
+        let executor = Rc::new(Executor::new(move || woken.wake()));
+        let queue = EnvQueue { env: call.env_id(), shared, dispatcher, outstanding: 0, executor, schedule, entry };
         QUEUES.with_borrow_mut(|queues| queues.push(queue));
         Ok(call.undefined())
     });
@@ -90,6 +122,7 @@ fn close(env: EnvId) {
         Some(queues.swap_remove(index))
     });
     let Some(queue) = closed else { return };
+    queue.executor.close();
     let (waker, dropped) = {
         let mut state = queue.shared.lock();
         (state.waker.take(), std::mem::take(&mut state.ready))
@@ -101,14 +134,52 @@ fn close(env: EnvId) {
     }
 }
 
+/// Takes a turn. Returns whether there is something to deliver.
+fn turn(env: EnvId) -> bool {
+    let parts = with_queue(env, |queue| (queue.shared.clone(), queue.executor.clone()));
+    let Some((shared, executor)) = parts else { return false };
+    if executor.is_due() {
+        // Timers and name look-ups are those of the thread of the sockets.
+        let runtime = runtime::handle().ok();
+        let _inside = runtime.as_ref().map(|runtime| runtime.enter());
+        let before = TURN.replace(Some(env));
+        executor.run();
+        TURN.set(before);
+    }
+    !shared.lock().ready.is_empty()
+}
+
+/// Takes a turn in a callback of the loop, and delivers what came of it.
+pub fn turn_in_loop(env: EnvId) {
+    if turn(env)
+        && let Some(entry) = with_queue(env, |queue| queue.entry.clone())
+    {
+        entry.enter();
+    }
+}
+
+/// Runs `job` on this thread, from the end of the JavaScript that runs now.
+pub fn spawn_here(call: &Call<'_>, job: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+    let parts = with_queue(call.env_id(), |queue| (queue.executor.spawner(), queue.schedule.clone()));
+    let (spawner, schedule) = parts.ok_or_else(not_started)?;
+    if spawner.spawn_for_turn(job) {
+        schedule.call(**call, &[]);
+    }
+    Ok(())
+}
+
+/// The way to run jobs on this thread.
+pub fn spawner(call: &Call<'_>) -> Result<Spawner, Failure> {
+    with_queue(call.env_id(), |queue| queue.executor.spawner()).ok_or_else(not_started)
+}
+
 fn drain(scope: Scope<'_>) {
     let parts = with_queue(scope.env_id(), |queue| (queue.shared.clone(), queue.dispatcher.clone()));
     let Some((shared, dispatcher)) = parts else { return };
-    let ready = {
-        let mut state = shared.lock();
-        state.scheduled = false;
-        std::mem::take(&mut state.ready)
-    };
+    // Before the turn: what becomes ready right after it needs a wake-up of its own.
+    shared.lock().scheduled = false;
+    turn(scope.env_id());
+    let ready = std::mem::take(&mut shared.lock().ready);
     let mut settled = 0;
     for message in ready {
         Dispatcher::scoped(scope, |scope| {

@@ -1,4 +1,4 @@
-//! Safe calls over raw Node-API: the only file of the package with `unsafe`, beside `uv.rs` if there is one.
+//! Safe calls over raw Node-API: beside `uv.rs` the only file of the package with `unsafe`.
 //!
 //! A `#[napi]` class method costs ten times a raw function, so what runs on every request is a module-level
 //! raw function over a `u32` handle. A handler sees a [`Call`], answers with a [`Value`] or a [`Failure`], and
@@ -31,6 +31,13 @@ const INLINE_TEXT: usize = 256;
 pub struct Value<'s> {
     raw: sys::napi_value,
     scope: PhantomData<&'s ()>,
+}
+
+impl Value<'_> {
+    /// For `uv.rs`.
+    pub(super) fn raw(self) -> sys::napi_value {
+        self.raw
+    }
 }
 
 /// The result of a handler.
@@ -429,6 +436,17 @@ impl<'s> Call<'s> {
         bytes_of::<T>(self.scope.env, self.arg(index)).ok_or_else(|| Failure::wrong_type(index, T::NAME))
     }
 
+    /// A lasting reference to a function.
+    pub(super) fn reference_to_function(&self, index: usize) -> Result<sys::napi_ref, Failure> {
+        if type_of(self.scope.env, self.arg(index)) != sys::ValueType::napi_function {
+            return Err(Failure::wrong_type(index, "a function"));
+        }
+        let mut reference = ptr::null_mut();
+        // SAFETY: the argument is a function of this call; the out pointer is a local.
+        unsafe { sys::napi_create_reference(self.scope.env, self.arg(index), 1, &mut reference) };
+        Ok(reference)
+    }
+
     /// Answers through a `Float64Array` of the caller's: its first elements become the values.
     pub fn fill(&self, index: usize, values: &[f64]) -> Result<(), Failure> {
         for (cell, value) in self.cells::<f64>(index)?.iter().zip(values) {
@@ -533,6 +551,11 @@ impl<'s> Exports<'s> {
         Self { scope: Scope { env: env.raw(), scope: PhantomData }, exports: exports.raw() }
     }
 
+    /// The environment that is being set up.
+    pub fn env_id(self) -> EnvId {
+        self.scope.env_id()
+    }
+
     /// Adds a raw function.
     pub fn function(self, name: &str, handler: Handler) -> Self {
         let Ok(c_name) = CString::new(name) else { return self };
@@ -595,6 +618,13 @@ pub fn quiet_panics() {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnvId(usize);
 
+impl EnvId {
+    /// For `uv.rs`, which uses it only while the environment lives.
+    pub(super) fn raw(self) -> sys::napi_env {
+        self.0 as sys::napi_env
+    }
+}
+
 /// Runs when an environment (the process, or a worker thread) goes away.
 pub fn on_env_close(exports: Exports<'_>, hook: fn(EnvId)) {
     let data = Box::into_raw(Box::new((hook, exports.scope.env_id())));
@@ -616,13 +646,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Holds the function in argument `index`, for the life of the environment.
     pub fn hold(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
-        if type_of(call.scope.env, call.arg(index)) != sys::ValueType::napi_function {
-            return Err(Failure::wrong_type(index, "a function"));
-        }
-        let mut reference = ptr::null_mut();
-        // SAFETY: the argument is a function of this call; the out pointer is a local.
-        unsafe { sys::napi_create_reference(call.scope.env, call.arg(index), 1, &mut reference) };
-        Ok(Self { reference })
+        Ok(Self { reference: call.reference_to_function(index)? })
     }
 
     /// Calls the function. What it throws is dropped: the package's own dispatcher only settles promises.

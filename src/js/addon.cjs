@@ -23,7 +23,9 @@ function start() {
   const listeners = new Map();
   let lastListener = 0;
 
-  native.startQueue((number, kind, value) => {
+  const takeTurn = native.takeTurn;
+  const schedule = () => queueMicrotask(takeTurn);
+  const dispatch = (number, kind, value) => {
     if (kind === NOTIFY) {
       listeners.get(number)?.(value);
       return;
@@ -38,7 +40,8 @@ function start() {
     freeNumbers.push(number);
     if (kind === REJECT) settled.reject(value);
     else settled.resolve(value);
-  });
+  };
+  native.startQueue(dispatch, schedule, takeTurn);
 
   function begin(start, resolve, reject, progress) {
     const number = freeNumbers.length > 0 ? freeNumbers.pop() : pending.length;

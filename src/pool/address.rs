@@ -115,6 +115,8 @@ pub struct Address {
     pub role: Role,
     /// Statements kept prepared on each connection.
     pub statements: usize,
+    /// Whether connections are driven on the caller's loop, where there is one.
+    pub on_loop: bool,
 }
 
 /// What tokio-postgres understands; other parameters belong to other clients and are passed over.
@@ -221,7 +223,17 @@ impl Address {
             authorities,
             role,
             statements: options::count(options, "statementCacheSize", STATEMENTS as u64, 1, 100_000)? as usize,
+            on_loop: on_loop(options)?,
         })
+    }
+}
+
+/// `transport`: `loop` or `thread`.
+fn on_loop(options: &(impl Options + ?Sized)) -> Result<bool, OptionError> {
+    match options::text(options, "transport")?.as_deref() {
+        None | Some("loop") => Ok(true),
+        Some("thread") => Ok(false),
+        Some(other) => Err(OptionError::out_of_range("transport", "loop or thread", &Scalar::Text(other.into()))),
     }
 }
 

@@ -5,12 +5,14 @@
 //! failure stays its own. [`Connection::pipeline`] does not even wait for the delivery before: answers come in the
 //! order of the statements, and are handed on as far as they are there.
 
+use super::dial;
 use super::error::PoolError;
 use super::failure::Failure;
 use super::parameter::Parameter;
 use super::row::Delivery;
 use super::statement::{Prepared, Statements, casts, with_casts};
 use super::tls::Tls;
+use super::wire::{Place, Wire};
 use deadpool_postgres::ClientWrapper;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -21,7 +23,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::{Config, Row};
 
 /// A statement and its parameters.
 #[derive(Debug, Clone)]
@@ -32,10 +34,19 @@ pub struct Request {
     pub parameters: Vec<Parameter>,
 }
 
+/// Where a connection leads, for the cancellations that go there too.
+pub struct Route {
+    /// The server.
+    pub server: Config,
+    /// How sockets to it are wrapped.
+    pub tls: Tls,
+}
+
 /// One connection.
 pub struct Connection {
     client: ClientWrapper,
-    tls: Tls,
+    wire: Wire,
+    route: Route,
     /// The limit of a cancellation, and of the end of what was cancelled.
     limit: Duration,
     /// Held while statements run: the order of callers is the order of execution.
@@ -67,6 +78,20 @@ impl Abandon {
     }
 }
 
+/// A connection that somebody has to himself.
+pub(super) struct Whole {
+    /// The statements prepared on it.
+    pub(super) statements: OwnedMutexGuard<Statements>,
+    wire: Wire,
+    home: Place,
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        self.wire.go(self.home);
+    }
+}
+
 type Outcome = Result<Answer, Failure>;
 type Made = Result<Arc<Prepared>, Failure>;
 
@@ -79,10 +104,11 @@ enum Answer {
 
 impl Connection {
     /// A connection just made. `limit` is for cancellations, `statements` how many are kept prepared.
-    pub fn new(client: ClientWrapper, tls: Tls, limit: Duration, statements: usize) -> Self {
+    pub fn new(client: ClientWrapper, wire: Wire, route: Route, limit: Duration, statements: usize) -> Self {
         Self {
             client,
-            tls,
+            wire,
+            route,
             limit,
             statements: Arc::new(Mutex::new(Statements::new(statements))),
             spoiled: AtomicBool::new(false),
@@ -137,21 +163,27 @@ impl Connection {
         }
     }
 
-    /// The connection to oneself, after the statements under way.
-    pub(super) async fn exclusively(&self) -> Result<OwnedMutexGuard<Statements>, Failure> {
+    /// What moves its driver, and runs jobs beside it.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The connection to oneself, after the statements under way. For as long, it is driven on the thread of the
+    /// sockets: what comes in large amounts is decoded there.
+    pub(super) async fn exclusively(&self) -> Result<Whole, Failure> {
         let statements = Arc::clone(&self.statements).lock_owned().await;
-        if self.is_closed() { Err(closed()) } else { Ok(statements) }
+        if self.is_closed() {
+            return Err(closed());
+        }
+        let home = self.wire.place();
+        self.wire.go(Place::Thread);
+        Ok(Whole { statements, wire: self.wire.clone(), home })
     }
 
     /// Asks the server to break off what runs on this connection, within the limit.
     pub(super) async fn cancel(&self) {
         let token = self.client.cancel_token();
-        let asked = async {
-            match self.tls.clone() {
-                Tls::Plain => token.cancel_query(NoTls).await,
-                Tls::Rustls(connector) => token.cancel_query(connector).await,
-            }
-        };
+        let asked = dial::cancel(&token, &self.route.server, &self.route.tls);
         // Whether it worked is seen by how the statement ends.
         let _ = tokio::time::timeout(self.limit, asked).await;
     }

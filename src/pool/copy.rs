@@ -1,13 +1,11 @@
 //! COPY, in and out, with back-pressure on both ways.
 
-use super::connection::Connection;
+use super::connection::{Connection, Whole};
 use super::failure::Failure;
-use super::statement::Statements;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::OwnedMutexGuard;
 use tokio_postgres::{CopyInSink, CopyOutStream, Error};
 
 /// Bytes handed on at once, about.
@@ -20,7 +18,7 @@ fn failure(error: Error) -> Failure {
 /// COPY … FROM STDIN under way.
 pub struct CopyIn {
     sink: Pin<Box<CopyInSink<Bytes>>>,
-    _whole: OwnedMutexGuard<Statements>,
+    _whole: Whole,
 }
 
 impl CopyIn {
@@ -53,7 +51,7 @@ impl CopyIn {
 pub struct CopyOut {
     connection: Arc<Connection>,
     stream: Option<Pin<Box<CopyOutStream>>>,
-    _whole: OwnedMutexGuard<Statements>,
+    _whole: Whole,
 }
 
 impl CopyOut {

@@ -1,17 +1,20 @@
 //! PostgreSQL connections: made through deadpool-postgres on the first server that takes one, and kept by number.
 
 use super::address::Address;
-use super::connection::Connection;
+use super::connection::{Connection, Route};
+use super::dial::{Dialer, check_kind, with_wire};
 use super::error::PoolError;
 use super::failure::Failure;
+use super::socket::Poller;
 use super::tls::Tls;
+use super::wire::Wire;
 use crate::runtime;
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
 /// Connections being made at the same time; more than a server would take.
 const CONNECTING_AT_ONCE: usize = 64;
@@ -20,6 +23,8 @@ const CONNECTING_AT_ONCE: usize = 64;
 pub struct Postgres {
     address: Arc<Address>,
     timeout: Duration,
+    /// The loop on which connections are driven; without one, it is the thread of the sockets.
+    poller: Option<Arc<dyn Poller>>,
     source: OnceCell<Source>,
     connections: Mutex<Connections>,
 }
@@ -34,6 +39,7 @@ struct Source {
 struct Server {
     pool: Pool,
     limit: Duration,
+    config: Config,
     tls: Tls,
 }
 
@@ -46,8 +52,9 @@ struct Connections {
 
 impl Postgres {
     /// Connects to nothing yet.
-    pub fn new(address: Address, timeout: Duration) -> Self {
-        Self { address: Arc::new(address), timeout, source: OnceCell::new(), connections: Mutex::default() }
+    pub fn new(address: Address, timeout: Duration, poller: Option<Arc<dyn Poller>>) -> Self {
+        let (address, source) = (Arc::new(address), OnceCell::new());
+        Self { address, timeout, poller, source, connections: Mutex::default() }
     }
 
     /// Where the servers are.
@@ -65,20 +72,19 @@ impl Postgres {
     }
 
     async fn source(&self) -> Result<&Source, PoolError> {
-        self.source.get_or_try_init(async || Source::new(&self.address)).await
+        self.source.get_or_try_init(async || Source::new(&self.address, self.poller.as_ref())).await
     }
 
-    async fn dial(&self) -> Result<(ClientWrapper, Tls), Failure> {
+    async fn dial(&self) -> Result<(ClientWrapper, Wire, Route), Failure> {
         let source = self.source().await?;
         let mut last = Failure::from(PoolError::CreateTimeout);
         for round in &source.rounds {
             let first = if self.address.shuffled { getrandom::u32().unwrap_or(0) as usize } else { 0 };
             for step in 0..round.len() {
-                let Server { pool, limit, tls } = &round[(first.wrapping_add(step)) % round.len()];
-                last = match tokio::time::timeout(*limit, pool.get()).await {
-                    Ok(Ok(object)) => return Ok((Object::take(object), tls.clone())),
-                    Ok(Err(deadpool_postgres::PoolError::Backend(error))) => Failure::from(&error),
-                    Ok(Err(error)) => PoolError::Connect(error.to_string()).into(),
+                let server = &round[(first.wrapping_add(step)) % round.len()];
+                last = match tokio::time::timeout(server.limit, server.dial()).await {
+                    Ok(Ok(made)) => return Ok(made),
+                    Ok(Err(failure)) => failure,
                     Err(_) => PoolError::CreateTimeout.into(),
                 };
                 if last.is_final_refusal() {
@@ -91,12 +97,12 @@ impl Postgres {
 
     /// Makes a connection and numbers it.
     pub async fn connect(&self) -> Result<u32, Failure> {
-        let (client, tls) = match tokio::time::timeout(self.timeout, self.dial()).await {
+        let (client, wire, route) = match tokio::time::timeout(self.timeout, self.dial()).await {
             Ok(made) => made?,
             Err(_) => return Err(PoolError::CreateTimeout.into()),
         };
         // What is cancelled gives way before those who wait for its connection give up.
-        let connection = Connection::new(client, tls, self.timeout / 2, self.address.statements);
+        let connection = Connection::new(client, wire, route, self.timeout / 2, self.address.statements);
         let mut connections = self.lock();
         if connections.closed {
             return Err(PoolError::Drained.into());
@@ -138,18 +144,30 @@ impl Drop for Postgres {
     }
 }
 
+impl Server {
+    async fn dial(&self) -> Result<(ClientWrapper, Wire, Route), Failure> {
+        let (client, wire) = match with_wire(self.pool.get()).await {
+            Ok((object, wire)) => (Object::take(object), wire),
+            Err(deadpool_postgres::PoolError::Backend(error)) => return Err(Failure::from(&error)),
+            Err(error) => return Err(PoolError::Connect(error.to_string()).into()),
+        };
+        check_kind(&client, &self.config).await?;
+        let wire = wire.ok_or_else(|| PoolError::Connect("the connection has no wire".into()))?;
+        Ok((client, wire, Route { server: self.config.clone(), tls: self.tls.clone() }))
+    }
+}
+
 impl Source {
-    fn new(address: &Address) -> Result<Self, PoolError> {
+    fn new(address: &Address, poller: Option<&Arc<dyn Poller>>) -> Result<Self, PoolError> {
         let tls = Tls::new(address.protection, &address.authorities)?;
         let pool = |config: &Config| {
             let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-            let manager = match tls.towards(config) {
-                Tls::Plain => Manager::from_config(config.clone(), NoTls, how),
-                Tls::Rustls(connector) => Manager::from_config(config.clone(), connector, how),
-            };
+            let tls = tls.towards(config);
+            let dialer = Dialer { tls: tls.clone(), poller: poller.cloned() };
+            let manager = Manager::from_connect(config.clone(), dialer, how);
             let pool = Pool::builder(manager).max_size(CONNECTING_AT_ONCE).build();
             let limit = config.get_connect_timeout().copied().unwrap_or(Duration::MAX);
-            pool.map(|pool| Server { pool, limit, tls: tls.towards(config) })
+            pool.map(|pool| Server { pool, limit, config: config.clone(), tls })
                 .map_err(|error| PoolError::Connect(error.to_string()))
         };
         let round = |&demand: &_| {

@@ -6,7 +6,7 @@
 //! in two hands, every waiter is served, rejected or cancelled.
 //!
 //! The PostgreSQL half is transport and translation: [`address`] says where the servers are, [`manager`] makes
-//! connections, [`connection`] runs statements, [`stream`] and [`copy`] take a whole connection for many rows,
+//! connections over the sockets of [`dial`], [`wire`] moves them between threads, [`connection`] runs statements, [`stream`] and [`copy`] take a whole connection for many rows,
 //! [`listen`] hears notifications, [`types`] says how a column is read, [`row`] encodes results into words and text.
 //! It knows nothing of pooling.
 
@@ -14,6 +14,7 @@ pub mod address;
 pub mod config;
 pub mod connection;
 pub mod copy;
+pub mod dial;
 pub mod error;
 pub mod failure;
 pub mod listen;
@@ -22,11 +23,13 @@ pub mod parameter;
 #[allow(clippy::module_inception)] // the room's subject
 pub mod pool;
 pub mod row;
+pub mod socket;
 pub mod statement;
 pub mod stats;
 pub mod stream;
 pub mod tls;
 pub mod types;
+pub mod wire;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

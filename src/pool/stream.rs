@@ -2,15 +2,14 @@
 //! from the socket, so the server waits. A cursor would do the same with a round trip for each batch, and with a plan
 //! made for the first rows.
 
-use super::connection::{Connection, Request, add_rows, parameters_of};
+use super::connection::{Connection, Request, Whole, add_rows, parameters_of};
 use super::error::PoolError;
 use super::failure::Failure;
 use super::row::Delivery;
-use super::statement::{Prepared, Statements};
+use super::statement::Prepared;
 use futures_util::StreamExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::OwnedMutexGuard;
 use tokio_postgres::RowStream;
 
 /// The rows of a statement that has a connection to itself.
@@ -18,18 +17,18 @@ pub struct Rows {
     connection: Arc<Connection>,
     prepared: Arc<Prepared>,
     rows: Option<Pin<Box<RowStream>>>,
-    _whole: OwnedMutexGuard<Statements>,
+    _whole: Whole,
 }
 
 impl Rows {
     /// Starts the statement.
     pub async fn open(connection: Arc<Connection>, request: Request) -> Result<Self, Failure> {
-        let mut statements = connection.exclusively().await?;
-        let prepared = connection.prepared(&request.text, &mut statements).await?;
+        let mut whole = connection.exclusively().await?;
+        let prepared = connection.prepared(&request.text, &mut whole.statements).await?;
         let parameters = parameters_of(&request, &prepared)?;
         let rows = connection.client().query_raw(&prepared.statement, parameters).await;
         let rows = Box::pin(rows.map_err(|error| Failure::from(&error))?);
-        Ok(Self { connection, prepared, rows: Some(rows), _whole: statements })
+        Ok(Self { connection, prepared, rows: Some(rows), _whole: whole })
     }
 
     /// The next `count` rows; fewer mean that there are no more.

@@ -69,6 +69,12 @@ export interface ConnectionPoolOptions<C = unknown> extends Measured {
    * them. Not for pools behind PgBouncer's transaction mode. @default 0, each query has a connection to itself
    */
   pipelineConnections?: number;
+  /**
+   * Where connections are driven: on Node's own loop, which is fastest, or on a thread of the package's own, which
+   * takes decoding and TLS off the loop and costs each query two changes of thread. Streams and COPY are always
+   * decoded on the thread. Where there is no libuv (Bun, Deno, Windows), it is the thread. @default 'loop'
+   */
+  transport?: 'loop' | 'thread';
   /** How values reach JavaScript that have more than one likeness. */
   types?: ValueTypes;
   /** Take the connection string from the environment variable `DATABASE_URL`. @default false */

@@ -13,6 +13,7 @@ const OPTIONS = [
   'keepaliveMs',
   'targetSessionAttrs',
   'statementCacheSize',
+  'transport',
 ];
 const VARIABLES = [
   'PGHOST',

@@ -8,6 +8,8 @@ const { copyFrom, copyTo, stream } = require('./streams.cjs');
 const { onAbort } = require('./waiting.cjs');
 
 const NONE = Object.freeze([]);
+/** Others have functions of libuv's name that do not work. */
+const IS_NODE = process.versions.bun === undefined && process.versions.deno === undefined;
 
 function fail(name, cause = undefined) {
   const error = native.poolError(name, '');
@@ -22,7 +24,7 @@ class Server {
   constructor(address, timeout, types) {
     this.settings = types == null ? DEFAULT : settings(false, typesOf(types));
     this.timeout = timeout;
-    const handle = native.pgOpen(address, timeout);
+    const handle = native.pgOpen(address, timeout, IS_NODE);
     Object.defineProperty(this, 'handle', { value: handle });
     servers.register(this, handle);
   }

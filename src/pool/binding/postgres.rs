@@ -1,6 +1,7 @@
 //! The PostgreSQL half of the boundary.
 
-use crate::binding::queue::Ticket;
+use super::looped::node_loop;
+use crate::binding::queue::{self, Ticket};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Item, Scope, Shared, on_env_close};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::pool::address::Address;
@@ -9,6 +10,7 @@ use crate::pool::error::PoolError;
 use crate::pool::manager::Postgres;
 use crate::pool::parameter::Parameter;
 use crate::pool::row::{Delivery, Shape};
+use crate::pool::wire::Place;
 use crate::runtime;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -69,10 +71,12 @@ pub(super) fn connection(call: &Call<'_>) -> Result<Arc<Connection>, Failure> {
     server(call)?.connection(call.uint_at(1)?).ok_or_else(|| PoolError::ConnectionClosed.into())
 }
 
-/// `pgOpen(options, timeout in ms)` → handle
+/// `pgOpen(options, timeout in ms, whether this is Node and not something like it)` → handle
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let timeout = Duration::from_secs_f64(call.number_at(1)?.clamp(1.0, 1e10) / 1e3);
-    let server = Postgres::new(Address::read(&call.options_at(0)?, timeout)?, timeout);
+    let address = Address::read(&call.options_at(0)?, timeout)?;
+    let poller = if address.on_loop && call.boolean_at(2)? { node_loop(call)? } else { None };
+    let server = Postgres::new(address, timeout, poller);
     Ok(call.uint(SERVERS.insert(Arc::new(server))))
 }
 
@@ -92,15 +96,29 @@ fn connect<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
+/// Runs `job` where the connection is driven.
+pub(super) fn beside(
+    call: &Call<'_>,
+    connection: &Connection,
+    job: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    match connection.wire().place() {
+        Place::Loop => queue::spawn_here(call, job)?,
+        Place::Thread => _ = runtime::handle()?.spawn(job),
+    }
+    Ok(())
+}
+
 /// `pgIsAlive(handle, connection, request, limit in ms)` → boolean
 fn is_alive<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let connection = connection(call)?;
     let limit = Duration::from_secs_f64(call.number_at(3)?.clamp(1.0, 1e10) / 1e3);
     let ticket = Ticket::from_call(call, 2)?;
-    runtime.spawn(async move {
+    let wire = Arc::clone(&connection);
+    beside(call, &wire, async move {
         let alive = connection.is_alive(limit).await;
         ticket.settle(move |scope| Ok(scope.boolean(alive)));
-    });
+    })?;
     Ok(call.undefined())
 }
 
@@ -114,11 +132,12 @@ fn query<'s>(call: &Call<'s>) -> Answer<'s> {
 fn query_until<'s>(call: &Call<'s>) -> Answer<'s> {
     let parameters = call.list_at(4)?.into_iter().map(parameter).collect();
     let request = Request { text: call.text_at(3)?.to_string(), parameters };
-    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let connection = connection(call)?;
     let (number, ticket) = (call.uint_at(2)?, Ticket::from_call(call, 2)?);
     let abandon = Arc::new(Abandon::default());
     ABANDONABLE.with_borrow_mut(|known| known.insert(number, Arc::clone(&abandon)));
-    runtime.spawn(async move {
+    let wire = Arc::clone(&connection);
+    beside(call, &wire, async move {
         let done = connection.run_until(request, &abandon).await;
         drop(connection);
         let delivery = done.map(|delivery| (utf16(&delivery), delivery));
@@ -128,7 +147,7 @@ fn query_until<'s>(call: &Call<'s>) -> Answer<'s> {
             let (wide, delivery) = delivery.ok_or(PoolError::ConnectionLost)?;
             deliver(scope, delivery, wide.as_deref())
         });
-    });
+    })?;
     Ok(call.undefined())
 }
 
@@ -147,9 +166,10 @@ fn batch(call: &Call<'_>) -> Result<Vec<Request>, Failure> {
 /// results as progress, each with its number of results
 fn pipeline<'s>(call: &Call<'s>) -> Answer<'s> {
     let requests = batch(call)?;
-    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let connection = connection(call)?;
     let ticket = Ticket::from_call(call, 2)?;
-    runtime.spawn(async move {
+    let wire = Arc::clone(&connection);
+    beside(call, &wire, async move {
         let emit = |delivery: Delivery, count: usize| {
             let wide = utf16(&delivery);
             ticket.progress(move |scope| {
@@ -163,16 +183,17 @@ fn pipeline<'s>(call: &Call<'s>) -> Answer<'s> {
             done.ok_or(PoolError::ConnectionLost)?;
             Ok(scope.undefined())
         });
-    });
+    })?;
     Ok(call.undefined())
 }
 
 /// `pgDescribe(handle, connection, request, text)` → JSON of the parameters and columns, or of an error
 fn describe<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let connection = connection(call)?;
     let text = call.text_at(3)?.to_string();
     let ticket = Ticket::from_call(call, 2)?;
-    runtime.spawn(async move {
+    let wire = Arc::clone(&connection);
+    beside(call, &wire, async move {
         let Some(described) = connection.describe(&text).await else { return };
         drop(connection);
         ticket.settle(move |scope| {
@@ -181,7 +202,7 @@ fn describe<'s>(call: &Call<'s>) -> Answer<'s> {
                 Err(failure) => scope.array([scope.text(&failure.description())]),
             })
         });
-    });
+    })?;
     Ok(call.undefined())
 }
 
@@ -194,14 +215,15 @@ pub(super) fn parameter(item: Item) -> Parameter {
 }
 
 fn start<'s>(call: &Call<'s>, requests: Vec<Request>) -> Answer<'s> {
-    let (connection, runtime) = (connection(call)?, runtime::handle()?);
+    let connection = connection(call)?;
     let ticket = Ticket::from_call(call, 2)?;
-    runtime.spawn(async move {
+    let wire = Arc::clone(&connection);
+    beside(call, &wire, async move {
         let Some(delivery) = connection.run(&requests).await else { return };
         drop(connection);
         let wide = utf16(&delivery);
         ticket.settle(move |scope| deliver(scope, delivery, wide.as_deref()));
-    });
+    })?;
     Ok(call.undefined())
 }
 
