@@ -19,6 +19,7 @@ export * from './src/js/lib/resilience/LoadBalancer.cjs';
 export * from './src/js/lib/resilience/MemoryCacheLayer.cjs';
 export * from './src/js/lib/resilience/DiskCacheLayer.cjs';
 export * from './src/js/lib/resilience/MultiLayerCacheManager.cjs';
+export * from './src/js/cache/cdn.cjs';
 export * from './src/js/lib/resilience/CacheInvalidationStrategies.cjs';
 export * from './src/js/lib/resilience/DistributedCacheCoordinator.cjs';
 export * from './src/js/lib/resilience/HealthMonitor.cjs';

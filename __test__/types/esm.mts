@@ -260,3 +260,10 @@ createServer(metricsHandler({ gzip: false }));
 new PersistentCache({ name: 'prices', metrics: true });
 const scraped: { contentType: string; body: Buffer } = metrics.scrape('*/*');
 void [took, scraped];
+
+import { Cdn } from 'tooloo-native';
+const purging: Promise<void> = new Cdn({ provider: 'fastly', serviceId: 's', token: 't', soft: false }).purge(['a']);
+new MultiLayerCacheManager({ cdn: { provider: 'varnish', url: 'http://127.0.0.1:6081' } });
+// @ts-expect-error no such provider
+new Cdn({ provider: 'akamai' });
+void purging;

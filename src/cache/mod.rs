@@ -20,6 +20,7 @@
 //!
 //! The room does not know JavaScript values: it sees keys, JSON text and times in milliseconds since the epoch.
 
+pub mod cdn;
 pub mod codec;
 pub mod config;
 pub mod disk;

@@ -37,4 +37,5 @@ lazy('CacheInvalidationStrategies', () => require('./lib/resilience/CacheInvalid
 lazy('DistributedCacheCoordinator', () => require('./lib/resilience/DistributedCacheCoordinator.cjs'));
 lazy('HealthMonitor', () => require('./lib/resilience/HealthMonitor.cjs'));
 lazy('IntelligentRouter', () => require('./lib/resilience/IntelligentRouter.cjs'));
+lazy('Cdn', () => require('./cache/cdn.cjs'));
 lazy('HorizontalScalingManager', () => require('./lib/resilience/HorizontalScalingManager.cjs'));

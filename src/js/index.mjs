@@ -1,4 +1,5 @@
 import shutdown from './balance/shutdown.cjs';
+import cdn from './cache/cdn.cjs';
 import page from './dashboard/index.cjs';
 import observability from './metrics/metrics.cjs';
 import policies from './resilience/policy.cjs';
@@ -29,3 +30,4 @@ export const { dashboard } = page;
 export const { gracefulShutdown } = shutdown;
 export const { metrics, metricsHandler } = observability;
 export const { Bulkhead, hedge, policy, RetryBudget } = policies;
+export const { Cdn } = cdn;

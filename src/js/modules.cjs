@@ -28,5 +28,5 @@ exports.MODULES = Object.freeze({
 
 /** What the package exports beside them. */
 exports.ADDITIONS = Object.freeze([
-  'Bulkhead', 'RetryBudget', 'dashboard', 'gracefulShutdown', 'hedge', 'metrics', 'metricsHandler', 'policy',
+  'Bulkhead', 'Cdn', 'RetryBudget', 'dashboard', 'gracefulShutdown', 'hedge', 'metrics', 'metricsHandler', 'policy',
 ]);

@@ -6,13 +6,14 @@ import { inSpan } from '../spans.mjs';
 /** After so long the budget service counts as silent. */
 const ANSWER_MS = 15_000;
 
-export function createWeb({ budgetUrl, breaker, limiter, tracer, meter, dashboard, metrics, context = false }) {
+export function createWeb({ budgetUrl, breaker, limiter, tracer, meter, dashboard, metrics, cdn, context = false }) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.get('/stats', (req, res) => res.json({ limiter: limiter.getStats(), tracer: tracer.getMetrics() }));
   if (dashboard !== undefined) app.use('/dashboard', dashboard);
   if (metrics !== undefined) app.get('/metrics', metrics);
+  if (cdn !== undefined) app.use('/api', cdn);
   app.use('/api', tracer.middleware({ context }));
 
   // A client above its rate waits for its turn; one that would wait too long is told when to come back.

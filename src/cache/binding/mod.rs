@@ -1,5 +1,6 @@
 //! The raw functions of this room: instances by handle, and the tiers below JavaScript's values.
 
+mod cdn;
 mod files;
 mod layers;
 mod memory;
@@ -36,6 +37,7 @@ pub fn register(exports: Exports<'_>) {
     memory::register(exports);
     store::register(exports);
     files::register(exports);
+    cdn::register(exports);
     layers::register(exports);
     remote::register(exports);
     watching::register(exports);

@@ -3,6 +3,7 @@
 // invalidated goes from all of them, with what depends on it, and other processes hear of it.
 
 const { native } = require('../../addon.cjs');
+const { openCdn } = require('../../cache/cdn.cjs');
 const { getOrSet } = require('../../cache/loading.cjs');
 const { inMemory, overtake, readBelow } = require('../../cache/lookup.cjs');
 const { nameOf } = require('../../cache/names.cjs');
@@ -34,6 +35,7 @@ class MultiLayerCacheManager {
       if (alive !== undefined) applyNotices(alive, alive[INNER], pairs);
     });
     try {
+      this.cdn = openCdn(options.cdn);
       this.memory = memory === false ? null : new MemoryCacheLayer({ ...memory, maxSize: memory.maxSize || MEMORY_SIZE, defaultTTL: ttl });
       this.disk = disk === false ? null : new DiskCacheLayer({ encryption: options.encryption, ...disk });
     } catch (error) {
@@ -113,6 +115,7 @@ class MultiLayerCacheManager {
   async invalidateAll(keys) {
     const all = chainOf(this, keys);
     await removeKeys(this, this[INNER], all);
+    this.cdn?.forgetKeys(all);
     for (const key of all) {
       this.stats.invalidations += 1;
       this._notifyInvalidationListeners(key);
@@ -124,6 +127,7 @@ class MultiLayerCacheManager {
     try {
       const all = chainOf(this, [key]);
       const told = await removeKeys(this, this[INNER], all);
+      this.cdn?.forgetKeys(all);
       for (const each of all) {
         this.stats.invalidations += 1;
         this._notifyInvalidationListeners(each);
@@ -148,10 +152,11 @@ class MultiLayerCacheManager {
     const inner = this[INNER];
     const told = inner.remote?.remove(['t', tag]);
     await stampTag(this, inner, tag);
-    if (inner.remote === null) return true;
-    const done = await told;
+    const done = (await told) ?? true;
     // Asked for meanwhile, it may have been the version before.
-    inner.remote.forgetTag(tag);
+    inner.remote?.forgetTag(tag);
+    // Last, so that what is fetched anew is made of what is new.
+    this.cdn?.purge(tag);
     return done;
   }
 
@@ -218,6 +223,7 @@ class MultiLayerCacheManager {
   destroy() {
     this.memory?.destroy();
     this.disk?.destroy();
+    this.cdn?.release();
     const { remote } = this[INNER];
     if (remote === null) return;
     freed.unregister(this);

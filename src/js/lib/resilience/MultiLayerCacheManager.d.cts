@@ -1,3 +1,4 @@
+import type { Cdn, CdnOptions } from '../../cache/cdn.cjs';
 import type { EncryptionOptions } from '../persistent-cache.cjs';
 import type { Measured } from '../../metrics/measured.cjs';
 import { DiskCacheLayer, type DiskCacheLayerOptions, type DiskCacheLayerStats } from './DiskCacheLayer.cjs';
@@ -17,6 +18,11 @@ export interface MultiLayerOptions extends Measured {
   remote?: false | RemoteOptions;
   /** Tells the other processes what is old, and hears it from them: docs/consistency.md. @default false */
   bus?: boolean | BusOptions;
+  /**
+   * The tier in front: what is invalidated by key (`invalidate`, `invalidateAll`, and of a pattern what this process knows) or by
+   * tag is purged there, after it is gone everywhere below. A failure is the `Cdn`'s event `failed`. @default none
+   */
+  cdn?: false | CdnOptions | Cdn;
   /** Encrypts what is on disk and on the server; each of them can have its own instead. @default none */
   encryption?: EncryptionOptions;
 }
