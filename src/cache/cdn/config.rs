@@ -66,11 +66,11 @@ impl CdnConfig {
             (None, None) => needed(options, "url", provider)?,
         };
         let web = url.starts_with("http://") || url.starts_with("https://");
-        if !(web || url.is_empty()) || url.bytes().any(|byte| byte <= b' ' || byte >= 127) {
+        if !(web || url.is_empty()) || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(OptionError::secret("url", "an address that begins with http:// or https://"));
         }
         let token = text(options, "token")?.filter(|token| !token.is_empty());
-        if token.as_deref().is_some_and(|token| token.bytes().any(|byte| byte < b' ' || byte >= 127)) {
+        if token.as_deref().is_some_and(|token| !token.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())) {
             return Err(OptionError::secret("token", "a string that a header can hold"));
         }
         if token.is_none() && matches!(provider, Provider::Fastly | Provider::Cloudflare) {

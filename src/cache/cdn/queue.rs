@@ -273,6 +273,6 @@ mod tests {
 
     /// Every other step may fail.
     fn may_fail(now: f64) -> bool {
-        (now / 200.0) as u64 % 2 == 0
+        ((now / 200.0) as u64).is_multiple_of(2)
     }
 }
