@@ -69,7 +69,13 @@ const rows: Promise<{ id: number }[]> = pool.query<{ id: number }>('select 1', [
 const moved: Promise<number> = pool.transaction(async (tx) => tx.copyFrom('copy t from stdin', 'x'), { retries: 1 });
 // @ts-expect-error an isolation level is one of four
 pool.transaction(async () => {}, { isolation: 'total' });
-const streamed: AsyncGenerator<{ id: number }> = pool.stream<{ id: number }>('select 1');
+const limited = { signal: AbortSignal.timeout(1000), timeoutMs: 500 };
+const streamed: AsyncGenerator<{ id: number }> = pool.stream<{ id: number }>('select 1', [], limited);
+pool.transaction((tx) => tx.queryBatch(['select 1'], limited), limited);
+pool.copyFrom('copy t from stdin', 'x', limited);
+pool.copyTo('copy t to stdout', limited);
+// @ts-expect-error a limit is a number of milliseconds
+pool.queryBatch(['select 1'], { timeoutMs: '5 s' });
 
 // Optimizer
 const optimizer = new QueryOptimizer({ batchSize: 5, batchTimeout: 100, slowQueryThreshold: 100 });

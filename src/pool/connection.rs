@@ -5,6 +5,7 @@
 //! failure stays its own. [`Connection::pipeline`] does not even wait for the delivery before: answers come in the
 //! order of the statements, and are handed on as far as they are there.
 
+use super::abandon::Abandon;
 use super::dial;
 use super::error::PoolError;
 use super::failure::Failure;
@@ -57,27 +58,6 @@ pub struct Connection {
     kill: Notify,
 }
 
-/// A caller's word that a statement is not wanted any more.
-#[derive(Debug, Default)]
-pub struct Abandon {
-    given: AtomicBool,
-    notify: Notify,
-}
-
-impl Abandon {
-    /// Gives the word.
-    pub fn give(&self) {
-        self.given.store(true, Ordering::Release);
-        self.notify.notify_one();
-    }
-
-    async fn given(&self) {
-        while !self.given.load(Ordering::Acquire) {
-            self.notify.notified().await;
-        }
-    }
-}
-
 /// A connection that somebody has to himself.
 pub(super) struct Whole {
     /// The statements prepared on it.
@@ -91,6 +71,9 @@ impl Drop for Whole {
         self.wire.go(self.home);
     }
 }
+
+/// Between the cancellations of statements that are under way together.
+const BETWEEN_CANCELLATIONS: Duration = Duration::from_millis(100);
 
 type Outcome = Result<Answer, Failure>;
 type Made = Result<Arc<Prepared>, Failure>;
@@ -122,7 +105,8 @@ impl Connection {
         !self.is_closed() && matches!(tokio::time::timeout(within, self.client.simple_query("")).await, Ok(Ok(_)))
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether nothing more runs here.
+    pub fn is_closed(&self) -> bool {
         self.client.is_closed() || self.spoiled.load(Ordering::Acquire)
     }
 
@@ -170,8 +154,12 @@ impl Connection {
 
     /// The connection to oneself, after the statements under way. For as long, it is driven on the thread of the
     /// sockets: what comes in large amounts is decoded there.
-    pub(super) async fn exclusively(&self) -> Result<Whole, Failure> {
-        let statements = Arc::clone(&self.statements).lock_owned().await;
+    pub(super) async fn exclusively(&self, abandon: &Abandon) -> Result<Whole, Failure> {
+        let statements = tokio::select! {
+            biased;
+            () = abandon.given() => return Err(PoolError::QueryAborted.into()),
+            statements = Arc::clone(&self.statements).lock_owned() => statements,
+        };
         if self.is_closed() {
             return Err(closed());
         }
@@ -202,10 +190,10 @@ impl Connection {
         self.unless_killed(work).await
     }
 
-    /// Runs a request that its caller may abandon. It is cancelled at the server then, and the connection goes on only
-    /// if the server says that this is how the statement ended: a cancellation that comes late would hit the next one.
-    pub async fn run_until(&self, request: Request, abandon: &Abandon) -> Option<Delivery> {
-        let requests = [request];
+    /// Runs requests that their caller may abandon. They are cancelled at the server then, and the connection goes on
+    /// only if the server says of as many statements that this is how they ended as were cancelled: a cancellation that
+    /// comes late would hit the next one.
+    pub async fn run_until(&self, requests: Vec<Request>, abandon: &Abandon) -> Option<Delivery> {
         let work = async {
             let mut statements = tokio::select! {
                 biased;
@@ -219,10 +207,23 @@ impl Connection {
                 (delivery, _) = &mut work => return Ok(delivery),
                 () = abandon.given() => {}
             }
-            let ended = async { tokio::time::timeout(self.limit, &mut work).await };
-            let ((), ended) = tokio::join!(self.cancel(), ended);
+            let mut asked = 0;
+            let cancelling = async {
+                // Each of several statements has to be cancelled; one alone is asked for once.
+                while asked < requests.len() {
+                    asked += 1;
+                    self.cancel().await;
+                    tokio::time::sleep(BETWEEN_CANCELLATIONS).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            let ended = tokio::time::timeout(self.limit, &mut work);
+            let ended = tokio::select! {
+                ended = ended => ended,
+                () = cancelling => return Err(Failure::from(PoolError::QueryAborted)),
+            };
             match ended {
-                Ok((delivery, true)) => Ok(delivery),
+                Ok((delivery, cancelled)) if cancelled == asked => Ok(delivery),
                 _ => {
                     self.spoil();
                     Err(Failure::from(PoolError::QueryAborted).on_lost_connection())
@@ -230,23 +231,50 @@ impl Connection {
             }
         };
         let done = self.unless_killed(work).await?;
-        Some(done.unwrap_or_else(|failure| Delivery::of_error(&failure.description())))
+        Some(done.unwrap_or_else(|failure| {
+            let mut delivery = Delivery::default();
+            requests.iter().for_each(|_| delivery.error(&failure.description()));
+            delivery
+        }))
     }
 
-    /// The delivery, and whether its last statement was cancelled.
-    async fn deliver(&self, requests: &[Request], statements: &mut Statements) -> (Delivery, bool) {
+    /// What `work` gives, unless it is abandoned: it is cancelled at the server then, and the connection goes on only
+    /// if the server says that it ended by that.
+    pub(super) async fn unless_abandoned<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+        abandon: &Abandon,
+    ) -> Result<T, Failure> {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = abandon.given() => {}
+        }
+        let ended = tokio::time::timeout(self.limit, &mut work);
+        match tokio::join!(self.cancel(), ended) {
+            ((), Ok(Err(failure))) if failure.is_cancelled() => Err(failure),
+            _ => {
+                self.spoil();
+                Err(Failure::from(PoolError::QueryAborted).on_lost_connection())
+            }
+        }
+    }
+
+    /// The delivery, and how many of its statements were cancelled.
+    async fn deliver(&self, requests: &[Request], statements: &mut Statements) -> (Delivery, usize) {
         let mut delivery = Delivery::default();
         if self.is_closed() {
             requests.iter().for_each(|_| delivery.error(&closed().description()));
-            return (delivery, false);
+            return (delivery, 0);
         }
         let prepared = self.prepare_all(requests, statements).await;
         let running = requests.iter().zip(&prepared).map(|(request, prepared)| self.execute(request, prepared));
         let outcomes = in_order(running, |_| {}).await;
-        let mut cancelled = false;
+        let mut cancelled = 0;
         for ((request, prepared), outcome) in requests.iter().zip(prepared).zip(outcomes) {
             let (prepared, outcome) = self.once_more(request, prepared, outcome, statements).await;
-            cancelled = matches!(&outcome, Err(failure) if failure.is_cancelled());
+            cancelled += usize::from(matches!(&outcome, Err(failure) if failure.is_cancelled()));
             add(&mut delivery, prepared.ok().as_deref(), outcome);
         }
         (delivery, cancelled)

@@ -1,6 +1,8 @@
 //! COPY, in and out, with back-pressure on both ways.
 
+use super::abandon::Abandon;
 use super::connection::{Connection, Whole};
+use super::error::PoolError;
 use super::failure::Failure;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -17,33 +19,46 @@ fn failure(error: Error) -> Failure {
 
 /// COPY … FROM STDIN under way.
 pub struct CopyIn {
+    connection: Arc<Connection>,
     sink: Pin<Box<CopyInSink<Bytes>>>,
     _whole: Whole,
 }
 
 impl CopyIn {
-    /// Starts it.
-    pub async fn open(connection: Arc<Connection>, text: &str) -> Result<Self, Failure> {
-        let whole = connection.exclusively().await?;
-        let statement = connection.client().prepare(text).await.map_err(failure)?;
-        match connection.client().copy_in(&statement).await {
-            Ok(sink) => Ok(Self { sink: Box::pin(sink), _whole: whole }),
-            Err(error) => {
+    /// Starts it, unless it is abandoned before.
+    pub async fn open(connection: Arc<Connection>, text: &str, abandon: &Abandon) -> Result<Self, Failure> {
+        let whole = connection.exclusively(abandon).await?;
+        let opening = async {
+            let statement = connection.client().prepare(text).await.map_err(failure)?;
+            let sink = connection.client().copy_in(&statement).await;
+            sink.map(Box::pin).map_err(|error| {
                 // tokio-postgres 0.7 ends the refused copy with a second Sync, whose answer nobody expects.
                 connection.spoil();
-                Err(failure(error).on_lost_connection())
-            }
+                failure(error).on_lost_connection()
+            })
+        };
+        let sink = connection.unless_abandoned(opening, abandon).await?;
+        Ok(Self { connection, sink, _whole: whole })
+    }
+
+    /// Hands bytes on, when there is room for them. What is abandoned while the server does not read costs the
+    /// connection: how the copy ends is not seen without ending it.
+    pub async fn write(&mut self, bytes: Bytes, abandon: &Abandon) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            fed = self.sink.feed(bytes) => return fed.map_err(failure),
+            () = abandon.given() => {}
         }
+        self.connection.spoil();
+        self.connection.cancel().await;
+        Err(Failure::from(PoolError::QueryAborted).on_lost_connection())
     }
 
-    /// Hands bytes on, when there is room for them.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
-        self.sink.feed(bytes).await.map_err(failure)
-    }
-
-    /// Ends it: the number of rows.
-    pub async fn finish(mut self) -> Result<u64, Failure> {
-        self.sink.as_mut().finish().await.map_err(failure)
+    /// Ends it, unless it is abandoned: the number of rows.
+    pub async fn finish(mut self, abandon: &Abandon) -> Result<u64, Failure> {
+        let Self { connection, sink, .. } = &mut self;
+        let finishing = async { sink.as_mut().finish().await.map_err(failure) };
+        connection.unless_abandoned(finishing, abandon).await
     }
 }
 
@@ -55,11 +70,21 @@ pub struct CopyOut {
 }
 
 impl CopyOut {
-    /// Starts it.
-    pub async fn open(connection: Arc<Connection>, text: &str) -> Result<Self, Failure> {
-        let whole = connection.exclusively().await?;
-        let stream = connection.client().copy_out(text).await.map_err(failure)?;
-        Ok(Self { connection, stream: Some(Box::pin(stream)), _whole: whole })
+    /// Starts it, unless it is abandoned before.
+    pub async fn open(connection: Arc<Connection>, text: &str, abandon: &Abandon) -> Result<Self, Failure> {
+        let whole = connection.exclusively(abandon).await?;
+        let opening = async {
+            let mut stream = Box::pin(connection.client().copy_out(text).await.map_err(failure)?);
+            // What was abandoned meanwhile ends with the error of its cancellation, after bytes that nobody wants.
+            while abandon.is_given()
+                && let Some(bytes) = stream.next().await
+            {
+                bytes.map_err(failure)?;
+            }
+            Ok(stream)
+        };
+        let stream = connection.unless_abandoned(opening, abandon).await?;
+        Ok(Self { connection, stream: Some(stream), _whole: whole })
     }
 
     /// The next bytes; none at the end.

@@ -10,6 +10,7 @@
 //! [`listen`] hears notifications, [`types`] says how a column is read, [`row`] encodes results into words and text.
 //! It knows nothing of pooling.
 
+pub mod abandon;
 pub mod address;
 pub mod config;
 pub mod connection;

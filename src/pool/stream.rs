@@ -2,6 +2,7 @@
 //! from the socket, so the server waits. A cursor would do the same with a round trip for each batch, and with a plan
 //! made for the first rows.
 
+use super::abandon::Abandon;
 use super::connection::{Connection, Request, Whole, add_rows, parameters_of};
 use super::error::PoolError;
 use super::failure::Failure;
@@ -21,13 +22,23 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Starts the statement.
-    pub async fn open(connection: Arc<Connection>, request: Request) -> Result<Self, Failure> {
-        let mut whole = connection.exclusively().await?;
-        let prepared = connection.prepared(&request.text, &mut whole.statements).await?;
-        let parameters = parameters_of(&request, &prepared)?;
-        let rows = connection.client().query_raw(&prepared.statement, parameters).await;
-        let rows = Box::pin(rows.map_err(|error| Failure::from(&error))?);
+    /// Starts the statement, unless it is abandoned before.
+    pub async fn open(connection: Arc<Connection>, request: Request, abandon: &Abandon) -> Result<Self, Failure> {
+        let mut whole = connection.exclusively(abandon).await?;
+        let opening = async {
+            let prepared = connection.prepared(&request.text, &mut whole.statements).await?;
+            let parameters = parameters_of(&request, &prepared)?;
+            let rows = connection.client().query_raw(&prepared.statement, parameters).await;
+            let mut rows = Box::pin(rows.map_err(|error| Failure::from(&error))?);
+            // What was abandoned meanwhile ends with the error of its cancellation, after rows that nobody wants.
+            while abandon.is_given()
+                && let Some(row) = rows.next().await
+            {
+                row.map_err(|error| Failure::from(&error))?;
+            }
+            Ok((prepared, rows))
+        };
+        let (prepared, rows) = connection.unless_abandoned(opening, abandon).await?;
         Ok(Self { connection, prepared, rows: Some(rows), _whole: whole })
     }
 

@@ -9,7 +9,8 @@ const { watchLeaks } = require('../pool/leaks.cjs');
 const { Timed } = require('../pool/timed.cjs');
 const { enroll } = require('../metrics/members.cjs');
 const { Listening } = require('../pool/listening.cjs');
-const { PgConnection, Server, checked, limitsOf, normalized } = require('../pool/postgres.cjs');
+const { countdown, limitsOf } = require('../pool/limit.cjs');
+const { PgConnection, Server, checked, normalized } = require('../pool/postgres.cjs');
 const { settingsOf } = require('../pool/settings.cjs');
 const { transaction } = require('../pool/transaction.cjs');
 const engine = require('../pool/engine.cjs');
@@ -181,59 +182,72 @@ class ConnectionPool {
         const [sql, values] = normalized(text, params);
         return lanes.query(sql, checked(sql, values), settingsOf(own, server.settings));
       }
-      const start = limits?.timeoutMs === undefined ? 0 : performance.now();
+      // The wait for the connection is a part of the time.
+      const rest = countdown(own, limits);
       const work = (conn) => {
         if (typeof conn.query !== 'function') throw fail('noQuery');
-        if (own === undefined) return conn.query(text, params);
-        if (limits?.timeoutMs === undefined) return conn.query(text, params, own);
-        // The wait for the connection was a part of the time.
-        const timeoutMs = Math.max(1, limits.timeoutMs - (performance.now() - start));
-        return conn.query(text, params, { ...own, timeoutMs });
+        return own === undefined ? conn.query(text, params) : conn.query(text, params, rest());
       };
       return onConnection(this, work, own);
     });
     return queries.hasSubscribers ? observed(text, run) : run();
   }
 
-  async queryBatch(statements) {
+  async queryBatch(statements, options) {
     const list = Array.from(statements);
+    const limits = limitsOf(options);
     if (list.length === 0) return [];
-    const run = () => onConnection(this, async (conn) => {
-      if (typeof conn.queryBatch !== 'function') return engine.oneByOne(conn, list);
-      const results = await conn.queryBatch(list);
+    const rest = limits === undefined ? undefined : countdown(options, limits);
+    const work = async (conn) => {
+      if (typeof conn.queryBatch !== 'function') return engine.oneByOne(conn, list, rest);
+      const results = await (rest === undefined ? conn.queryBatch(list) : conn.queryBatch(list, rest()));
       const unsent = results.find(({ error }) => error?.unsent === true);
       if (unsent !== undefined) throw unsent.error;
       return results;
-    });
+    };
+    const run = () => onConnection(this, work, options);
     return queries.hasSubscribers ? observed('BATCH', run) : run();
   }
 
-  /** Runs `fn` in a transaction: `{ isolation, readOnly, deferrable, retries }`. */
+  /** Runs `fn` in a transaction: `{ isolation, readOnly, deferrable, retries, signal, timeoutMs }`. */
   async transaction(fn, options) {
-    const run = () => transaction((work) => onConnection(this, needing(work, 'queryBatch')), fn, options);
+    const lend = (work, limits) => onConnection(this, needing(work, 'queryBatch'), limits);
+    const run = () => transaction(lend, fn, options);
     return queries.hasSubscribers ? observed('BEGIN', run) : run();
+  }
+
+  /** A connection for work with these options, and the options with what is left of their time. */
+  async #lend(options) {
+    const limits = limitsOf(options);
+    const rest = countdown(options, limits);
+    return { conn: await (limits === undefined ? this.acquire() : this.acquire(limits)), rest };
   }
 
   /** The rows of a statement, one by one, read as they are wanted. */
   async *stream(text, params, options) {
-    const conn = await this.acquire();
+    const { conn, rest } = await this.#lend(options ?? (text !== null && typeof text === 'object' ? text : undefined));
     try {
-      yield* needing((it) => it.stream(text, params, options), 'stream')(conn);
+      yield* needing((it) => it.stream(text, params, rest()), 'stream')(conn);
     } finally {
       this.release(conn);
     }
   }
 
   /** COPY … FROM STDIN, fed with strings or bytes; resolves with the number of rows. */
-  async copyFrom(text, source) {
-    return this.withConnection(needing((conn) => conn.copyFrom(text, source), 'copyFrom'));
+  async copyFrom(text, source, options) {
+    const { conn, rest } = await this.#lend(options);
+    try {
+      return await needing((it) => it.copyFrom(text, source, rest()), 'copyFrom')(conn);
+    } finally {
+      this.release(conn);
+    }
   }
 
   /** COPY … TO STDOUT, as buffers. */
-  async *copyTo(text) {
-    const conn = await this.acquire();
+  async *copyTo(text, options) {
+    const { conn, rest } = await this.#lend(options);
     try {
-      yield* needing((it) => it.copyTo(text), 'copyTo')(conn);
+      yield* needing((it) => it.copyTo(text, rest()), 'copyTo')(conn);
     } finally {
       this.release(conn);
     }

@@ -102,16 +102,26 @@ export interface QueryOptions {
   types?: ValueTypes;
 }
 
-export interface StreamOptions {
+/** What ends a piece of work early. Its caller hears of it at once; what runs for it is cancelled at the server. */
+export interface LimitOptions {
+  signal?: AbortSignal;
+  /** Limit of the whole, the wait for a connection included, in milliseconds. @default none */
+  timeoutMs?: number;
+}
+
+export interface StreamOptions extends LimitOptions {
   /** Rows that travel together. @default 1000 */
   batchSize?: number;
-  /** Ends the stream. */
-  signal?: AbortSignal;
   rowMode?: 'object' | 'array';
   types?: ValueTypes;
 }
 
-export interface TransactionOptions {
+/**
+ * `signal` and `timeoutMs` are those of the transaction as a whole, all its attempts and waits included: the statement
+ * that runs is cancelled, everything is rolled back, and what was handed to the function is of no use any more. When the
+ * limit is reached during COMMIT, the transaction may have been committed.
+ */
+export interface TransactionOptions extends LimitOptions {
   /** @default the server's, usually read committed */
   isolation?: 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable';
   /** @default false */
@@ -133,18 +143,24 @@ export interface Queryable {
     params?: readonly unknown[],
     options?: QueryOptions,
   ): Promise<QueryResult<R>>;
-  /** Runs independent statements in one round trip; an outcome for each. */
-  queryBatch<R = Record<string, unknown>>(statements: Iterable<string | Statement>): Promise<Settled<R>[]>;
+  /**
+   * Runs independent statements in one round trip; an outcome for each. When a limit is reached the batch rejects; what
+   * had been done by then stays done outside a transaction.
+   */
+  queryBatch<R = Record<string, unknown>>(
+    statements: Iterable<string | Statement>,
+    options?: LimitOptions,
+  ): Promise<Settled<R>[]>;
   /** The rows of a statement, read from the socket as they are wanted. Leaving the loop cancels the statement. */
   stream<R = Record<string, unknown>>(
     text: string | Statement,
     params?: readonly unknown[],
     options?: StreamOptions,
   ): AsyncGenerator<R, void, undefined>;
-  /** COPY … FROM STDIN; the number of rows. When the source fails, nothing is copied. */
-  copyFrom(text: string, source: CopySource): Promise<number>;
+  /** COPY … FROM STDIN; the number of rows. When the source fails or a limit is reached, nothing is copied. */
+  copyFrom(text: string, source: CopySource, options?: LimitOptions): Promise<number>;
   /** COPY … TO STDOUT, in pieces. */
-  copyTo(text: string): AsyncGenerator<Buffer, void, undefined>;
+  copyTo(text: string, options?: LimitOptions): AsyncGenerator<Buffer, void, undefined>;
 }
 
 /** What the function of a transaction gets; of no use when the transaction has ended. */
@@ -338,8 +354,8 @@ export declare class ConnectionPool<C = any> implements Queryable {
     params?: readonly unknown[],
     options?: StreamOptions,
   ): AsyncGenerator<R, void, undefined>;
-  copyFrom(text: string, source: CopySource): Promise<number>;
-  copyTo(text: string): AsyncGenerator<Buffer, void, undefined>;
+  copyFrom(text: string, source: CopySource, options?: LimitOptions): Promise<number>;
+  copyTo(text: string, options?: LimitOptions): AsyncGenerator<Buffer, void, undefined>;
   /** Looks at a statement now, to run it later. */
   prepare(text: string): Promise<PreparedStatement>;
   /**
@@ -355,7 +371,10 @@ export declare class ConnectionPool<C = any> implements Queryable {
    * Runs independent statements on one connection in one round trip, and resolves with an outcome for each, in order.
    * A failed statement does not affect the others.
    */
-  queryBatch<R = Record<string, unknown>>(statements: Iterable<string | Statement>): Promise<Settled<R>[]>;
+  queryBatch<R = Record<string, unknown>>(
+    statements: Iterable<string | Statement>,
+    options?: LimitOptions,
+  ): Promise<Settled<R>[]>;
   /** Tests all connections, drops idle ones that fail, and refills to the minimum. */
   healthCheck(): Promise<HealthCheck>;
   getStats(): PoolStats;

@@ -2,7 +2,8 @@
 // What a pool does for its state machine: make, test, close and hand over connections, and keep its promises.
 // The state lies under `STATE` on the pool; hooks are called through the pool, so that overriding them takes effect.
 const { native } = require('../addon.cjs');
-const { PgConnection, limitsOf } = require('./postgres.cjs');
+const { limitsOf } = require('./limit.cjs');
+const { PgConnection } = require('./postgres.cjs');
 const { interruptible, onAbort, within } = require('./waiting.cjs');
 
 const STATE = Symbol('state');
@@ -287,13 +288,14 @@ async function onConnection(pool, work, options) {
   }
 }
 
-async function oneByOne(conn, statements) {
+async function oneByOne(conn, statements, options) {
   if (typeof conn.query !== 'function') throw fail('noQuery');
   const results = [];
   for (const statement of statements) {
     try {
       const { text, params } = typeof statement === 'string' ? { text: statement } : statement;
-      results.push({ value: await conn.query(text, params) });
+      const value = options === undefined ? await conn.query(text, params) : await conn.query(text, params, options());
+      results.push({ value });
     } catch (error) {
       results.push({ error });
     }

@@ -2,20 +2,16 @@
 // PostgreSQL connections as JavaScript sees them.
 const { native, request } = require('../addon.cjs');
 const { decode, errorOf, fieldsOf } = require('./decoder.cjs');
+const { Limit, hold, limitsOf } = require('./limit.cjs');
 const { prepareAll } = require('./parameters.cjs');
 const { DEFAULT, LOOKUPS, ofLookups, settings, settingsOf, typesOf } = require('./settings.cjs');
 const { copyFrom, copyTo, stream } = require('./streams.cjs');
-const { onAbort } = require('./waiting.cjs');
 
 const NONE = Object.freeze([]);
 /** Others have functions of libuv's name that do not work. */
 const IS_NODE = process.versions.bun === undefined && process.versions.deno === undefined;
 
-function fail(name, cause = undefined) {
-  const error = native.poolError(name, '');
-  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
-  return error;
-}
+const fail = (name) => native.poolError(name, '');
 
 const servers = new FinalizationRegistry((handle) => native.pgClose(handle));
 
@@ -47,21 +43,6 @@ function checked(text, values) {
 function normalized(text, params, options) {
   if (text === null || typeof text !== 'object') return [text, params, options];
   return [text.text, params ?? text.values ?? text.params, options ?? text];
-}
-
-/** The limits of a query, checked: `{ signal, timeoutMs }`; `undefined` when there are none. */
-function limitsOf(options) {
-  if (options === undefined || options === null) return undefined;
-  const { signal, timeoutMs } = options;
-  if (signal == null && timeoutMs == null) return undefined;
-  if (signal != null && typeof signal.addEventListener !== 'function') {
-    throw new TypeError('option "signal" must be an AbortSignal');
-  }
-  if (timeoutMs != null && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
-    const shown = typeof timeoutMs === 'string' ? JSON.stringify(timeoutMs) : String(timeoutMs);
-    throw new RangeError(`option "timeoutMs" must be a positive number of milliseconds, got ${shown}`);
-  }
-  return { signal: signal ?? undefined, timeoutMs: timeoutMs == null ? undefined : Math.min(timeoutMs, 2 ** 31 - 1) };
 }
 
 /**
@@ -151,54 +132,44 @@ class PgConnection {
     const { handle } = this.#server;
     const [{ value, error }] = limits === undefined
       ? await send(this, 1, (number) => native.pgQuery(handle, this.#number, number, sql, parameters), how)
-      : await this.#within(limits, sql, parameters, how);
+      : await this.#within(limits, 1, (number) => native.pgQueryUntil(handle, this.#number, number, sql, parameters), how);
     if (error !== undefined) throw error;
     return value;
   }
 
-  #within({ signal, timeoutMs }, sql, parameters, how) {
-    const { handle } = this.#server;
+  /** As `send`, for what is given up when a limit is reached: the caller hears of it at once. */
+  #within(limits, count, ask, how) {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(fail('queryAborted', signal.reason));
+      const limit = new Limit(limits);
+      if (limit.error !== undefined) {
+        reject(limit.error);
         return;
       }
       let current;
-      let timer;
-      let forget = () => {};
-      const over = () => {
-        current = undefined;
-        clearTimeout(timer);
-        forget();
-      };
       const start = (number) => {
         current = number;
-        native.pgQueryUntil(handle, this.#number, number, sql, parameters);
+        ask(number);
       };
-      const outcome = send(this, 1, start, how, over);
-      const giveUp = (why, cause) => {
+      const outcome = send(this, count, start, how, () => {
+        current = undefined;
+        limit.end();
+      });
+      limit.onReached((error) => {
         if (current === undefined) return;
         native.pgAbandon(current);
-        const ending = outcome.then(
-          () => {},
-          () => {},
-        ).then(() => {
-          if (this.ending === ending) this.ending = undefined;
-        });
-        this.ending = ending;
-        reject(fail(why, cause));
-      };
+        hold(this, outcome);
+        reject(error);
+      });
       outcome.then(resolve, reject);
-      if (timeoutMs !== undefined) timer = setTimeout(giveUp, timeoutMs, 'queryTimeout');
-      forget = onAbort(signal, () => giveUp('queryAborted', signal.reason));
     });
   }
 
   /**
    * Runs independent statements in one round trip: `{ value }` or `{ error }` for each, in order. A statement may say
-   * how its rows are read (`rowMode`, `types`).
+   * how its rows are read (`rowMode`, `types`). The limits `signal` and `timeoutMs` are those of all together.
    */
-  async queryBatch(statements) {
+  async queryBatch(statements, options) {
+    const limits = limitsOf(options);
     const { settings } = this.#server;
     const how = [];
     const texts = [];
@@ -225,8 +196,9 @@ class PgConnection {
     }
     if (texts.length === 0) return results;
     const all = (number) => [this.#server.handle, this.#number, number, texts, Int32Array.from(counts), parameters];
-    const answers =
-      texts.length === 1
+    const answers = limits !== undefined
+      ? await this.#within(limits, texts.length, (number) => native.pgBatchUntil(...all(number)), (index) => how[index])
+      : texts.length === 1
         ? await send(this, 1, (number) => native.pgBatch(...all(number)), how[0])
         : await sendAll(this, (number) => native.pgPipeline(...all(number)), how);
     answers.forEach((answer, index) => {
@@ -252,13 +224,13 @@ class PgConnection {
   }
 
   /** COPY … FROM STDIN, fed with strings or bytes; resolves with the number of rows. */
-  copyFrom(text, source) {
-    return copyFrom(this, text, source);
+  copyFrom(text, source, options) {
+    return copyFrom(this, text, source, options);
   }
 
   /** COPY … TO STDOUT, as buffers. */
-  copyTo(text) {
-    return copyTo(this, text);
+  copyTo(text, options) {
+    return copyTo(this, text, options);
   }
 
   /** Whether the server answers within `timeoutMs`. */
@@ -275,5 +247,4 @@ class PgConnection {
 exports.PgConnection = PgConnection;
 exports.Server = Server;
 exports.checked = checked;
-exports.limitsOf = limitsOf;
 exports.normalized = normalized;

@@ -4,6 +4,7 @@
 
 const { native, request } = require('../addon.cjs');
 const { decode, errorOf } = require('./decoder.cjs');
+const { Limit, hold } = require('./limit.cjs');
 
 const NUMBERS = Symbol.for('tooloo-native.connection');
 const BATCH = 1000;
@@ -15,7 +16,8 @@ function take(connection) {
   connection.taken = true;
 }
 
-function check(connection, description) {
+/** Throws what the server has against it. */
+function refuse(connection, description) {
   if (typeof description !== 'string') return;
   const error = errorOf(description);
   if (error.lost === true) connection.lost = true;
@@ -52,109 +54,128 @@ function nextBatch(connection, handle, size, how) {
   });
 }
 
+/**
+ * Runs `work({ open, within, check })` with the connection to itself: `open(start)` starts what `close(handle, number)`
+ * ends, which answers whether the connection is still of use; `within(promise)` is the promise within the limits. When a
+ * limit is reached, it is closed at once, and the caller does not wait for that.
+ */
+async function* exclusively(connection, options, close, work) {
+  const limit = Limit.of(options);
+  if (limit?.error !== undefined) throw limit.error;
+  take(connection);
+  let handle;
+  let closing;
+  const end = async () => {
+    const clean = handle === undefined || (await request((number) => close(handle, number)).catch(() => false));
+    if (!clean) connection.lost = true;
+    connection.taken = false;
+  };
+  limit?.onReached(() => {
+    closing = end();
+    hold(connection, closing);
+  });
+  const within = (promise) => (limit === undefined ? promise : limit.race(promise));
+  const check = () => {
+    if (limit?.error !== undefined) throw limit.error;
+  };
+  const open = async (start) => {
+    const opened = ask(connection, (number) => {
+      handle = start(number);
+    });
+    refuse(connection, await within(opened));
+    return handle;
+  };
+  try {
+    yield* work({ open, within, check });
+  } finally {
+    limit?.end();
+    if (closing === undefined) await end();
+  }
+}
+
 /** Rows of a statement, one by one. Leaving the loop cancels the statement. */
 async function* stream(connection, text, parameters, options, how) {
   const size = batchSizeOf(options);
-  const { signal } = options;
-  if (signal?.aborted) throw Object.assign(fail('queryAborted'), { cause: signal.reason });
-  take(connection);
-  let handle;
-  let ahead;
-  try {
-    check(
-      connection,
-      await ask(connection, (number) => {
-        handle = native.pgStream(...connection[NUMBERS], number, text, parameters);
-      }),
-    );
+  const close = (handle, number) => native.pgStreamClose(handle, number);
+  yield* exclusively(connection, options, close, async function* rowsOf({ open, within, check }) {
+    const handle = await open((number) => native.pgStream(...connection[NUMBERS], number, text, parameters));
     const next = () => {
       const promise = nextBatch(connection, handle, size, how);
       // Its failure is seen when its turn comes.
       promise.catch(() => {});
       return promise;
     };
-    ahead = next();
-    for (;;) {
-      const { rows, last } = await ahead;
-      ahead = last ? undefined : next();
-      for (const row of rows) {
-        if (signal?.aborted) throw Object.assign(fail('queryAborted'), { cause: signal.reason });
-        yield row;
+    let ahead = next();
+    try {
+      for (;;) {
+        const { rows, last } = await within(ahead);
+        ahead = last ? undefined : next();
+        for (const row of rows) {
+          check();
+          yield row;
+        }
+        if (last) return;
       }
-      if (last) return;
+    } finally {
+      // When a limit was reached, native code gives it up; else it may be the last one.
+      await within(Promise.resolve(ahead)).catch(() => {});
     }
-  } finally {
-    await ahead?.catch(() => {});
-    if (handle !== undefined) {
-      const clean = await request((number) => native.pgStreamClose(handle, number)).catch(() => false);
-      if (!clean) connection.lost = true;
-    }
-    connection.taken = false;
-  }
+  });
 }
 
-/** Feeds COPY … FROM STDIN. When the source fails, nothing is copied, and the failure is passed on. */
-async function copyFrom(connection, text, source) {
-  if (typeof text !== 'string') throw fail('badText');
+/** What COPY … FROM STDIN is fed with, as something to loop over. */
+function piecesOf(source) {
   const iterable = typeof source === 'string' || ArrayBuffer.isView(source) ? [source] : source;
-  if (typeof iterable?.[Symbol.asyncIterator] !== 'function' && typeof iterable?.[Symbol.iterator] !== 'function') {
-    throw new TypeError('copyFrom needs a string, bytes, or an iterable of them');
-  }
-  take(connection);
-  let handle;
-  try {
-    check(
-      connection,
-      await ask(connection, (number) => {
-        handle = native.pgCopyIn(...connection[NUMBERS], number, text);
-      }),
-    );
-    let failed;
-    for await (const piece of iterable) {
-      if (typeof piece !== 'string' && !ArrayBuffer.isView(piece)) {
-        throw new TypeError('copyFrom takes strings and bytes only');
+  if (typeof iterable?.[Symbol.asyncIterator] === 'function') return iterable[Symbol.asyncIterator]();
+  if (typeof iterable?.[Symbol.iterator] === 'function') return iterable[Symbol.iterator]();
+  throw new TypeError('copyFrom needs a string, bytes, or an iterable of them');
+}
+
+/** Feeds COPY … FROM STDIN. When the source fails or a limit is reached, nothing is copied. */
+async function copyFrom(connection, text, source, options) {
+  if (typeof text !== 'string') throw fail('badText');
+  const pieces = piecesOf(source);
+  const close = (handle, number) => native.pgCopyGiveUp(handle, number);
+  const copying = exclusively(connection, options, close, async function* rowCount({ open, within }) {
+    let ended = false;
+    try {
+      const copy = await open((number) => native.pgCopyIn(...connection[NUMBERS], number, text));
+      for (let failed; typeof failed !== 'string'; ) {
+        const { value, done } = await within(Promise.resolve(pieces.next()));
+        ended = done === true;
+        if (ended) break;
+        const piece = await within(Promise.resolve(value));
+        if (typeof piece !== 'string' && !ArrayBuffer.isView(piece)) {
+          throw new TypeError('copyFrom takes strings and bytes only');
+        }
+        const bytes = ArrayBuffer.isView(piece) ? Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength) : piece;
+        failed = await within(ask(connection, (number) => native.pgCopyWrite(copy, number, [bytes])));
+        // What the server has against it is said at the end.
       }
-      const bytes = ArrayBuffer.isView(piece) ? Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength) : piece;
-      failed = await ask(connection, (number) => native.pgCopyWrite(handle, number, [bytes]));
-      // What the server has against it is said at the end.
-      if (typeof failed === 'string') break;
+      const rows = await within(ask(connection, (number) => native.pgCopyFinish(copy, number)));
+      refuse(connection, rows);
+      yield rows;
+    } finally {
+      // A source that waits for something is not waited for.
+      if (!ended) new Promise((resolve) => resolve(pieces.return?.())).catch(() => {});
     }
-    const copy = handle;
-    handle = undefined;
-    const rows = await ask(connection, (number) => native.pgCopyFinish(copy, number));
-    check(connection, rows);
-    return rows;
-  } finally {
-    if (handle !== undefined) native.pgCopyAbort(handle);
-    connection.taken = false;
-  }
+  });
+  for await (const rows of copying) return rows;
 }
 
 /** The output of COPY … TO STDOUT, in pieces. Leaving the loop cancels it. */
-async function* copyTo(connection, text) {
+async function* copyTo(connection, text, options) {
   if (typeof text !== 'string') throw fail('badText');
-  take(connection);
-  let handle;
-  try {
-    check(
-      connection,
-      await ask(connection, (number) => {
-        handle = native.pgCopyOut(...connection[NUMBERS], number, text);
-      }),
-    );
+  const close = (handle, number) => native.pgCopyClose(handle, number);
+  yield* exclusively(connection, options, close, async function* piecesOfTable({ open, within }) {
+    const handle = await open((number) => native.pgCopyOut(...connection[NUMBERS], number, text));
     for (;;) {
-      const bytes = await ask(connection, (number) => native.pgCopyRead(handle, number));
-      check(connection, bytes);
+      const bytes = await within(ask(connection, (number) => native.pgCopyRead(handle, number)));
+      refuse(connection, bytes);
       if (bytes.byteLength === 0) return;
       yield Buffer.from(bytes);
     }
-  } finally {
-    if (handle !== undefined) {
-      const clean = await request((number) => native.pgCopyClose(handle, number)).catch(() => false);
-      if (!clean) connection.lost = true;
-    }
-    connection.taken = false;
-  }
+  });
 }
 
 exports.copyFrom = copyFrom;

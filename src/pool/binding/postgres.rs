@@ -4,8 +4,9 @@ use super::looped::node_loop;
 use crate::binding::queue::{self, Ticket};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Item, Scope, Shared, on_env_close};
 use crate::binding::table::{HandleTable, Handles, handles};
+use crate::pool::abandon::Abandon;
 use crate::pool::address::Address;
-use crate::pool::connection::{Abandon, Connection, Request};
+use crate::pool::connection::{Connection, Request};
 use crate::pool::error::PoolError;
 use crate::pool::manager::Postgres;
 use crate::pool::parameter::Parameter;
@@ -52,6 +53,7 @@ pub(super) fn register(exports: Exports<'_>) {
             Ok(call.undefined())
         })
         .function("pgBatch", |call| start(call, batch(call)?))
+        .function("pgBatchUntil", |call| until(call, batch(call)?))
         .function("pgPipeline", pipeline)
         .function("pgDescribe", describe);
     super::wide::register(exports);
@@ -131,14 +133,18 @@ fn query<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `pgQueryUntil(handle, connection, request, text, parameters)` → a delivery; `pgAbandon(request)` gives it up
 fn query_until<'s>(call: &Call<'s>) -> Answer<'s> {
     let parameters = call.list_at(4)?.into_iter().map(parameter).collect();
-    let request = Request { text: call.text_at(3)?.to_string(), parameters };
+    until(call, vec![Request { text: call.text_at(3)?.to_string(), parameters }])
+}
+
+/// Runs the requests; `pgAbandon(request)` gives them up
+fn until<'s>(call: &Call<'s>, requests: Vec<Request>) -> Answer<'s> {
     let connection = connection(call)?;
     let (number, ticket) = (call.uint_at(2)?, Ticket::from_call(call, 2)?);
     let abandon = Arc::new(Abandon::default());
     ABANDONABLE.with_borrow_mut(|known| known.insert(number, Arc::clone(&abandon)));
     let wire = Arc::clone(&connection);
     beside(call, &wire, async move {
-        let done = connection.run_until(request, &abandon).await;
+        let done = connection.run_until(requests, &abandon).await;
         drop(connection);
         let delivery = done.map(|delivery| (utf16(&delivery), delivery));
         ticket.settle(move |scope| {

@@ -4,6 +4,7 @@ use super::postgres::{connection, deliver, parameter, server, utf16};
 use crate::binding::queue::{Notifier, Ticket};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Item, Scope};
 use crate::binding::table::{HandleTable, Handles, Table, handles};
+use crate::pool::abandon::Abandon;
 use crate::pool::connection::{Connection, Request};
 use crate::pool::copy::{CopyIn, CopyOut};
 use crate::pool::error::PoolError;
@@ -19,6 +20,13 @@ use tokio::sync::Mutex;
 struct Open<T> {
     connection: Arc<Connection>,
     thing: Mutex<Option<T>>,
+    abandon: Abandon,
+}
+
+impl<T> Open<T> {
+    fn new(connection: Arc<Connection>) -> Arc<Self> {
+        Arc::new(Self { connection, thing: Mutex::new(None), abandon: Abandon::default() })
+    }
 }
 
 type Shared<T> = Arc<Open<T>>;
@@ -38,10 +46,7 @@ pub(super) fn register(exports: Exports<'_>) {
         .function("pgCopyIn", copy_in)
         .function("pgCopyWrite", copy_write)
         .function("pgCopyFinish", copy_finish)
-        .function("pgCopyAbort", |call| {
-            drop(COPIES_IN.remove(call.uint_at(0)?));
-            Ok(call.undefined())
-        })
+        .function("pgCopyGiveUp", copy_give_up)
         .function("pgCopyOut", copy_out)
         .function("pgCopyRead", copy_read)
         .function("pgCopyClose", copy_close)
@@ -98,8 +103,13 @@ fn stream<'s>(call: &Call<'s>) -> Answer<'s> {
     let parameters = call.list_at(4)?.into_iter().map(parameter).collect();
     let request = Request { text: call.text_at(3)?.to_string(), parameters };
     let connection = connection(call)?;
-    let shared = Arc::new(Open { connection: Arc::clone(&connection), thing: Mutex::new(None) });
-    begin(call, Arc::clone(&shared), Rows::open(connection, request))?;
+    let shared = Open::new(connection);
+    let open = Arc::clone(&shared);
+    begin(
+        call,
+        Arc::clone(&shared),
+        async move { Rows::open(Arc::clone(&open.connection), request, &open.abandon).await },
+    )?;
     Ok(call.uint(STREAMS.insert(shared)))
 }
 
@@ -109,7 +119,15 @@ fn stream_next<'s>(call: &Call<'s>) -> Answer<'s> {
     let (count, runtime) = (call.uint_at(2)? as usize, runtime::handle()?);
     let ticket = Ticket::from_call(call, 1)?;
     runtime.spawn(async move {
-        let next = async { Some(shared.thing.lock().await.as_mut()?.next(count).await) };
+        let next = async {
+            let mut place = shared.thing.lock().await;
+            let rows = place.as_mut()?;
+            tokio::select! {
+                biased;
+                () = shared.abandon.given() => None,
+                delivery = rows.next(count) => Some(delivery),
+            }
+        };
         let delivery = shared.connection.unless_killed(next).await.flatten();
         let delivery = delivery.map(|delivery| (utf16(&delivery), delivery));
         ticket.settle(move |scope| {
@@ -126,7 +144,16 @@ fn stream_close<'s>(call: &Call<'s>) -> Answer<'s> {
     end(call, shared, Rows::close)
 }
 
-/// Takes the thing out and closes it → whether the connection is still of use
+/// `pgCopyGiveUp(copy, request)` → whether the connection is still of use; nothing is copied unless it was finished
+fn copy_give_up<'s>(call: &Call<'s>) -> Answer<'s> {
+    let Some(shared) = COPIES_IN.remove(call.uint_at(0)?) else { return Err(Failure::internal("no such copy")) };
+    end(call, shared, |copy| async {
+        drop(copy);
+        true
+    })
+}
+
+/// Abandons what is under way, takes the thing out and closes it → whether the connection is still of use
 fn end<'s, T: Send + 'static, F: Future<Output = bool> + Send>(
     call: &Call<'s>,
     shared: Shared<T>,
@@ -134,12 +161,13 @@ fn end<'s, T: Send + 'static, F: Future<Output = bool> + Send>(
 ) -> Answer<'s> {
     let runtime = runtime::handle()?;
     let ticket = Ticket::from_call(call, 1)?;
+    shared.abandon.give();
     runtime.spawn(async move {
         let closed = async {
             let thing = shared.thing.lock().await.take();
             match thing {
                 Some(thing) => close(thing).await,
-                None => true,
+                None => !shared.connection.is_closed(),
             }
         };
         let clean = shared.connection.unless_killed(closed).await.unwrap_or(false);
@@ -151,8 +179,13 @@ fn end<'s, T: Send + 'static, F: Future<Output = bool> + Send>(
 /// `pgCopyIn(handle, connection, request, text)` → the copy's handle; the request: `null` or an error
 fn copy_in<'s>(call: &Call<'s>) -> Answer<'s> {
     let (connection, text) = (connection(call)?, call.text_at(3)?.to_string());
-    let shared = Arc::new(Open { connection: Arc::clone(&connection), thing: Mutex::new(None) });
-    begin(call, Arc::clone(&shared), async move { CopyIn::open(connection, &text).await })?;
+    let shared = Open::new(connection);
+    let open = Arc::clone(&shared);
+    begin(
+        call,
+        Arc::clone(&shared),
+        async move { CopyIn::open(Arc::clone(&open.connection), &text, &open.abandon).await },
+    )?;
     Ok(call.uint(COPIES_IN.insert(shared)))
 }
 
@@ -175,7 +208,7 @@ fn copy_write<'s>(call: &Call<'s>) -> Answer<'s> {
             let mut place = shared.thing.lock().await;
             let copy = place.as_mut().ok_or_else(gone)?;
             for piece in pieces {
-                copy.write(piece).await?;
+                copy.write(piece, &shared.abandon).await?;
             }
             Ok(())
         };
@@ -187,13 +220,13 @@ fn copy_write<'s>(call: &Call<'s>) -> Answer<'s> {
 
 /// `pgCopyFinish(copy, request)` → the number of rows, or an error
 fn copy_finish<'s>(call: &Call<'s>) -> Answer<'s> {
-    let Some(shared) = COPIES_IN.remove(call.uint_at(0)?) else { return Err(Failure::internal("no such copy")) };
+    let shared = COPIES_IN.with_object(call.uint_at(0)?, |shared| Arc::clone(shared))?;
     let runtime = runtime::handle()?;
     let ticket = Ticket::from_call(call, 1)?;
     runtime.spawn(async move {
         let finished = async {
-            let copy = shared.thing.lock().await.take();
-            copy.ok_or_else(gone)?.finish().await
+            let mut place = shared.thing.lock().await;
+            place.take().ok_or_else(gone)?.finish(&shared.abandon).await
         };
         let finished = shared.connection.unless_killed(finished).await.unwrap_or_else(|| Err(gone()));
         ticket.settle(move |scope| {
@@ -209,8 +242,11 @@ fn copy_finish<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `pgCopyOut(handle, connection, request, text)` → the copy's handle; the request: `null` or an error
 fn copy_out<'s>(call: &Call<'s>) -> Answer<'s> {
     let (connection, text) = (connection(call)?, call.text_at(3)?.to_string());
-    let shared = Arc::new(Open { connection: Arc::clone(&connection), thing: Mutex::new(None) });
-    begin(call, Arc::clone(&shared), async move { CopyOut::open(connection, &text).await })?;
+    let shared = Open::new(connection);
+    let open = Arc::clone(&shared);
+    begin(call, Arc::clone(&shared), async move {
+        CopyOut::open(Arc::clone(&open.connection), &text, &open.abandon).await
+    })?;
     Ok(call.uint(COPIES_OUT.insert(shared)))
 }
 
@@ -220,7 +256,15 @@ fn copy_read<'s>(call: &Call<'s>) -> Answer<'s> {
     let runtime = runtime::handle()?;
     let ticket = Ticket::from_call(call, 1)?;
     runtime.spawn(async move {
-        let read = async { shared.thing.lock().await.as_mut().ok_or_else(gone)?.next().await };
+        let read = async {
+            let mut place = shared.thing.lock().await;
+            let copy = place.as_mut().ok_or_else(gone)?;
+            tokio::select! {
+                biased;
+                () = shared.abandon.given() => Err(gone()),
+                bytes = copy.next() => bytes,
+            }
+        };
         let read = shared.connection.unless_killed(read).await.unwrap_or_else(|| Err(gone()));
         ticket.settle(move |scope| {
             Ok(match read {
