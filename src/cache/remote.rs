@@ -18,6 +18,7 @@ use crate::cluster::bus::{Heard, Member};
 use crate::cluster::engine::Health;
 use crate::cluster::notice::Notice;
 use crate::cluster::{Client, ClusterError, Script, Value, cmd};
+use crate::error::Coded;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -291,7 +292,7 @@ impl Remote {
                 let bytes = made.lock().unwrap_or_else(PoisonError::into_inner).take();
                 match (&reply, bytes) {
                     (Ok(_), _) => remote.repaired(&name),
-                    (Err(error), Some(bytes)) if error.is_outage() => {
+                    (Err(error), Some(bytes)) if error.retryable() => {
                         remote.repair(Kind::Key, &name, Repair::Write(bytes, lives));
                     }
                     _ => {}

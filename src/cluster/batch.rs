@@ -13,7 +13,7 @@ const LARGEST: usize = 500;
 
 /// What is done with a reply; on the thread of the sockets, so it must be quick.
 pub type Done = Box<dyn FnOnce(Result<Value, ClusterError>) + Send>;
-/// Makes the command when it is about to be sent: encoding costs nothing on the caller's thread.
+/// Makes the command when it is about to be sent: encoding costs nothing on the caller's thread. Always called before `Done`.
 pub type Make = Box<dyn FnOnce() -> Order + Send>;
 
 /// What is to be sent.
@@ -93,7 +93,11 @@ impl Batch {
                 return;
             }
             if !self.client.is_up() {
-                jobs.into_iter().for_each(|(_, done)| done(Err(ClusterError::Away)));
+                // Made all the same: who has to tell it later keeps what was made.
+                for (make, done) in jobs {
+                    drop(make());
+                    done(Err(ClusterError::Away));
+                }
                 continue;
             }
             let mut orders = Vec::with_capacity(jobs.len());
