@@ -69,6 +69,7 @@ const rows: Promise<{ id: number }[]> = pool.query<{ id: number }>('select 1', [
 const moved: Promise<number> = pool.transaction(async (tx) => tx.copyFrom('copy t from stdin', 'x'), { retries: 1 });
 // @ts-expect-error an isolation level is one of four
 pool.transaction(async () => {}, { isolation: 'total' });
+new ConnectionPool({ connectionString: 'postgres://h/d', preparedStatements: false });
 const limited = { signal: AbortSignal.timeout(1000), timeoutMs: 500 };
 const streamed: AsyncGenerator<{ id: number }> = pool.stream<{ id: number }>('select 1', [], limited);
 pool.transaction((tx) => tx.queryBatch(['select 1'], limited), limited);

@@ -115,6 +115,8 @@ pub struct Address {
     pub role: Role,
     /// Statements kept prepared on each connection.
     pub statements: usize,
+    /// Whether statements stay prepared at the server, under names.
+    pub named: bool,
     /// Whether connections are driven on the caller's loop, where there is one.
     pub on_loop: bool,
 }
@@ -223,8 +225,18 @@ impl Address {
             authorities,
             role,
             statements: options::count(options, "statementCacheSize", STATEMENTS as u64, 1, 100_000)? as usize,
+            named: named(options)?,
             on_loop: on_loop(options)?,
         })
+    }
+}
+
+/// `preparedStatements`: `true` or `false`.
+fn named(options: &(impl Options + ?Sized)) -> Result<bool, OptionError> {
+    match options.get("preparedStatements") {
+        Scalar::Missing | Scalar::Null => Ok(true),
+        Scalar::Bool(named) => Ok(named),
+        other => Err(OptionError::wrong_type("preparedStatements", "a boolean", &other)),
     }
 }
 

@@ -9,18 +9,18 @@ use super::abandon::Abandon;
 use super::dial;
 use super::error::PoolError;
 use super::failure::Failure;
+use super::order::{Progress, in_order, join_all};
 use super::parameter::Parameter;
 use super::row::Delivery;
-use super::statement::{Prepared, Statements, casts, with_casts};
+use super::statement::{Prepared, Run, Statements, casts, is_control, with_casts};
 use super::tls::Tls;
+use super::unnamed;
 use super::wire::{Place, Wire};
 use deadpool_postgres::ClientWrapper;
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio_postgres::types::ToSql;
@@ -86,14 +86,14 @@ enum Answer {
 }
 
 impl Connection {
-    /// A connection just made. `limit` is for cancellations, `statements` how many are kept prepared.
-    pub fn new(client: ClientWrapper, wire: Wire, route: Route, limit: Duration, statements: usize) -> Self {
+    /// A connection just made. `limit` is for cancellations, `statements` keeps what is prepared.
+    pub fn new(client: ClientWrapper, wire: Wire, route: Route, limit: Duration, statements: Statements) -> Self {
         Self {
             client,
             wire,
             route,
             limit,
-            statements: Arc::new(Mutex::new(Statements::new(statements))),
+            statements: Arc::new(Mutex::new(statements)),
             spoiled: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             kill: Notify::new(),
@@ -208,20 +208,24 @@ impl Connection {
                 () = abandon.given() => {}
             }
             let mut asked = 0;
+            let over = AtomicBool::new(false);
             let cancelling = async {
                 // Each of several statements has to be cancelled; one alone is asked for once.
-                while asked < requests.len() {
+                while asked < requests.len() && !over.load(Ordering::Acquire) {
                     asked += 1;
+                    // To its end: what is still on its way could hit another statement.
                     self.cancel().await;
-                    tokio::time::sleep(BETWEEN_CANCELLATIONS).await;
+                    if asked < requests.len() {
+                        tokio::time::sleep(BETWEEN_CANCELLATIONS).await;
+                    }
                 }
-                std::future::pending::<()>().await;
             };
-            let ended = tokio::time::timeout(self.limit, &mut work);
-            let ended = tokio::select! {
-                ended = ended => ended,
-                () = cancelling => return Err(Failure::from(PoolError::QueryAborted)),
+            let ended = async {
+                let ended = tokio::time::timeout(self.limit, &mut work).await;
+                over.store(true, Ordering::Release);
+                ended
             };
+            let (ended, ()) = tokio::join!(ended, cancelling);
             match ended {
                 Ok((delivery, cancelled)) if cancelled == asked => Ok(delivery),
                 _ => {
@@ -268,12 +272,31 @@ impl Connection {
             requests.iter().for_each(|_| delivery.error(&closed().description()));
             return (delivery, 0);
         }
+        if statements.are_unnamed() {
+            return self.one_by_one(requests, statements).await;
+        }
         let prepared = self.prepare_all(requests, statements).await;
         let running = requests.iter().zip(&prepared).map(|(request, prepared)| self.execute(request, prepared));
         let outcomes = in_order(running, |_| {}).await;
         let mut cancelled = 0;
         for ((request, prepared), outcome) in requests.iter().zip(prepared).zip(outcomes) {
             let (prepared, outcome) = self.once_more(request, prepared, outcome, statements).await;
+            cancelled += usize::from(matches!(&outcome, Err(failure) if failure.is_cancelled()));
+            add(&mut delivery, prepared.ok().as_deref(), outcome);
+        }
+        (delivery, cancelled)
+    }
+
+    /// As `deliver`, one after the other: a pooler may give each of them another session.
+    async fn one_by_one(&self, requests: &[Request], statements: &mut Statements) -> (Delivery, usize) {
+        let mut delivery = Delivery::default();
+        let mut cancelled = 0;
+        for request in requests {
+            let prepared = self.prepared(&request.text, statements).await;
+            let outcome = self.execute(request, &prepared).await;
+            if matches!(&outcome, Err(failure) if failure.is_outdated_statement()) {
+                statements.remove(&request.text);
+            }
             cancelled += usize::from(matches!(&outcome, Err(failure) if failure.is_cancelled()));
             add(&mut delivery, prepared.ok().as_deref(), outcome);
         }
@@ -289,6 +312,10 @@ impl Connection {
             if self.is_closed() {
                 requests.iter().for_each(|_| delivery.error(&closed().description()));
                 return emit(delivery, requests.len());
+            }
+            if statements.are_unnamed() {
+                emit(self.one_by_one(requests, &mut statements).await.0, requests.len());
+                return;
             }
             let prepared = self.prepare_all(requests, &mut statements).await;
             let running = requests.iter().zip(&prepared).map(|(request, prepared)| self.execute(request, prepared));
@@ -368,7 +395,15 @@ impl Connection {
         if let Some(prepared) = statements.get(text) {
             return Ok(prepared);
         }
-        let prepared = self.prepare(text).await?;
+        let prepared = match statements.questions() {
+            // These have no columns, and in a failed transaction nothing can be looked at.
+            Some(_) if is_control(text) => Arc::new(Prepared::control(text)),
+            Some(questions) => {
+                let made = unnamed::look(&self.client, text, questions, |it| Prepared::unnamed(text, it)).await;
+                Arc::new(made?)
+            }
+            None => self.prepare(text).await?,
+        };
         statements.insert(text, Arc::clone(&prepared));
         Ok(prepared)
     }
@@ -403,9 +438,14 @@ impl Connection {
             Err(failure) => return Err(failure.clone()),
         };
         let parameters = parameters_of(request, prepared)?;
-        let outcome = match prepared.shape {
-            Some(_) => self.client.query(&prepared.statement, &parameters).await.map(Answer::Rows),
-            None => self.client.execute(&prepared.statement, &parameters).await.map(Answer::Count),
+        let outcome = match (&prepared.run, &prepared.shape) {
+            (Run::Named(statement), Some(_)) => self.client.query(statement, &parameters).await.map(Answer::Rows),
+            (Run::Named(statement), None) => self.client.execute(statement, &parameters).await.map(Answer::Count),
+            (Run::Unnamed { text, .. }, shape) => {
+                let (rows, count) = unnamed::run(&self.client, text, &request.parameters).await?;
+                prepared.check(&rows)?;
+                return Ok(if shape.is_some() { Answer::Rows(rows) } else { Answer::Count(count) });
+            }
         };
         outcome.map_err(|error| Failure::from(&error))
     }
@@ -445,7 +485,7 @@ pub(super) fn parameters_of<'r>(
     request: &'r Request,
     prepared: &Prepared,
 ) -> Result<Vec<&'r (dyn ToSql + Sync)>, Failure> {
-    let expected = prepared.statement.params().len();
+    let expected = prepared.run.parameters().len();
     if request.parameters.len() != expected {
         return Err(Failure::parameter_count(request.parameters.len(), expected));
     }
@@ -480,69 +520,4 @@ pub(super) fn add_rows(delivery: &mut Delivery, prepared: &Prepared, rows: &[Row
     let count = prepared.count(rows.len() as u64);
     let done = delivery.result(shape, rows, &prepared.command, count);
     done.map_err(|_| PoolError::Protocol("a value is not what its type promises, or too long".into()).into())
-}
-
-/// Polls the futures until all are done; what they send first leaves in their order.
-async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        let mut pending = false;
-        for (future, output) in running.iter_mut().zip(&mut done) {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(value) => *output = Some(value),
-                    Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    done.into_iter().flatten().collect()
-}
-
-/// How far [`in_order`] has come.
-enum Progress<'p, T> {
-    /// All have been polled once.
-    Started,
-    /// Nothing more is there now; the outcomes up to here may be taken.
-    Quiet(&'p mut [Option<T>]),
-}
-
-/// Polls all futures once, so that what they send leaves in their order, then always the first that is not done:
-/// the answers come in that order too. Gives what was not taken.
-async fn in_order<F: Future>(
-    futures: impl Iterator<Item = F>,
-    mut progress: impl FnMut(Progress<'_, F::Output>),
-) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    let (mut front, mut started) = (0, false);
-    poll_fn(|context| {
-        if !started {
-            started = true;
-            for (future, output) in running.iter_mut().zip(&mut done) {
-                if let Poll::Ready(value) = future.as_mut().poll(context) {
-                    *output = Some(value);
-                }
-            }
-            progress(Progress::Started);
-        }
-        while let Some(future) = running.get_mut(front) {
-            if done[front].is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(value) => done[front] = Some(value),
-                    Poll::Pending => {
-                        progress(Progress::Quiet(&mut done[..front]));
-                        return Poll::Pending;
-                    }
-                }
-            }
-            front += 1;
-        }
-        Poll::Ready(())
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }

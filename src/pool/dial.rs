@@ -12,6 +12,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
@@ -157,13 +159,45 @@ pub async fn check_kind(client: &Client, server: &Config) -> Result<(), Failure>
 
 /// Asks the server to break off what runs on the connection of this token.
 pub async fn cancel(token: &CancelToken, server: &Config, tls: &Tls) -> Result<(), Error> {
-    let socket = socket(server).await;
+    let socket = UntilClosed(socket(server).await);
     match tls.clone() {
         Tls::Plain => token.cancel_query_raw(socket, NoTls).await,
         Tls::Rustls(mut connector) => {
-            match MakeTlsConnect::<Socket>::make_tls_connect(&mut connector, &host_of(server)) {
+            match MakeTlsConnect::<UntilClosed>::make_tls_connect(&mut connector, &host_of(server)) {
                 Ok(tls) => token.cancel_query_raw(socket, tls).await,
                 Err(_) => Ok(()),
+            }
+        }
+    }
+}
+
+/// A socket that is shut down only when the other side has closed it, which the server does when the cancellation was
+/// passed on, and as libpq waits for it: PgBouncer 1.18 ends when the caller is gone before.
+struct UntilClosed(Socket);
+
+impl AsyncRead for UntilClosed {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for UntilClosed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut unwanted = [0; 64];
+        loop {
+            let mut out = ReadBuf::new(&mut unwanted);
+            match ready!(Pin::new(&mut self.0).poll_read(cx, &mut out)) {
+                Ok(()) if !out.filled().is_empty() => {}
+                // A reset is an end, too.
+                _ => return Pin::new(&mut self.0).poll_shutdown(cx).map(|_| Ok(())),
             }
         }
     }

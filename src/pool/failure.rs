@@ -55,6 +55,11 @@ impl Failure {
         self.code == "26000" || self.code == "0A000" && self.message().contains("cached plan must not change")
     }
 
+    /// The server's words for a statement whose columns are not those it was looked at for.
+    pub fn outdated_statement() -> Self {
+        Self::new("cached plan must not change result type", "0A000")
+    }
+
     /// The text holds more than one statement.
     pub fn is_several_statements(&self) -> bool {
         self.code == "42601" && self.message().contains("multiple commands")

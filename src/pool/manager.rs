@@ -6,6 +6,7 @@ use super::dial::{Dialer, check_kind, with_wire};
 use super::error::PoolError;
 use super::failure::Failure;
 use super::socket::Poller;
+use super::statement::Statements;
 use super::tls::Tls;
 use super::wire::Wire;
 use crate::runtime;
@@ -101,8 +102,9 @@ impl Postgres {
             Ok(made) => made?,
             Err(_) => return Err(PoolError::CreateTimeout.into()),
         };
+        let statements = Statements::new(self.address.statements, self.address.named);
         // What is cancelled gives way before those who wait for its connection give up.
-        let connection = Connection::new(client, wire, route, self.timeout / 2, self.address.statements);
+        let connection = Connection::new(client, wire, route, self.timeout / 2, statements);
         let mut connections = self.lock();
         if connections.closed {
             return Err(PoolError::Drained.into());

@@ -8,7 +8,7 @@
 //! The PostgreSQL half is transport and translation: [`address`] says where the servers are, [`manager`] makes
 //! connections over the sockets of [`dial`], [`wire`] moves them between threads, [`connection`] runs statements, [`stream`] and [`copy`] take a whole connection for many rows,
 //! [`listen`] hears notifications, [`types`] says how a column is read, [`row`] encodes results into words and text.
-//! It knows nothing of pooling.
+//! [`unnamed`] sends statements without names. It knows nothing of pooling.
 
 pub mod abandon;
 pub mod address;
@@ -20,6 +20,7 @@ pub mod error;
 pub mod failure;
 pub mod listen;
 pub mod manager;
+pub mod order;
 pub mod parameter;
 #[allow(clippy::module_inception)] // the room's subject
 pub mod pool;
@@ -30,6 +31,7 @@ pub mod stats;
 pub mod stream;
 pub mod tls;
 pub mod types;
+pub mod unnamed;
 pub mod wire;
 
 #[cfg(feature = "node")]

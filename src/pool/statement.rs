@@ -1,11 +1,14 @@
 //! Prepared statements of one connection, by text, and what is to be known about a text.
 
+use super::failure::Failure;
 use super::row::Shape;
 use super::types::{Travel, letter, travel};
+use super::unnamed::Questions;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_postgres::{Column, Statement};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Column, Row, Statement};
 
 /// Shapes remembered by the process; beyond, it starts over with new numbers.
 const MAX_SHAPES: usize = 4096;
@@ -13,12 +16,38 @@ const MAX_SHAPES: usize = 4096;
 /// A statement that is ready to be executed.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The server's statement; that of the rewritten text when columns are cast.
-    pub statement: Statement,
+    /// What is executed; with the rewritten text when columns are cast.
+    pub run: Run,
     /// How its rows are laid out; `None` without columns.
     pub shape: Option<Arc<Shape>>,
     /// The command's name, as in the server's completion tag.
     pub command: String,
+}
+
+/// How a statement is executed.
+#[derive(Debug)]
+pub enum Run {
+    /// By the name that the server's session knows.
+    Named(Statement),
+    /// By its text, which is sent again each time.
+    Unnamed {
+        /// The text.
+        text: String,
+        /// OIDs of the parameters' types.
+        parameters: Vec<u32>,
+        /// OIDs of the columns' types.
+        columns: Vec<u32>,
+    },
+}
+
+impl Run {
+    /// OIDs of the parameters' types.
+    pub fn parameters(&self) -> Vec<u32> {
+        match self {
+            Self::Named(statement) => statement.params().iter().map(Type::oid).collect(),
+            Self::Unnamed { parameters, .. } => parameters.clone(),
+        }
+    }
 }
 
 /// The columns that the server has to turn into text, because their binary form is its own affair.
@@ -37,22 +66,61 @@ pub fn with_casts(text: &str, columns: &[Column]) -> String {
             // A cast shows the mask of a plain address, the output function does not.
             Travel::Cast if column.type_().oid() == 869 => format!("nullif(format('%s', {name}), '')"),
             Travel::Cast => format!("{name}::text"),
-            _ => name.clone(),
+            _ if Type::from_oid(column.type_().oid()).is_some() => name.clone(),
+            _ => format!("{name}::{}", cast_type(column.type_())),
         })
         .collect();
     format!("WITH t ({}) AS ({text}\n) SELECT {} FROM t", names.join(", "), values.join(", "))
+}
+
+/// The type that a column has after [`with_casts`].
+fn cast_type(kind: &Type) -> Type {
+    match travel(kind) {
+        Travel::Cast => Type::TEXT,
+        _ if Type::from_oid(kind.oid()).is_some() => kind.clone(),
+        Travel::Array(_) => Type::TEXT_ARRAY,
+        _ => Type::TEXT,
+    }
 }
 
 impl Prepared {
     /// `columns` are those of the original text, `statement` is what will be executed.
     pub fn new(text: &str, columns: &[Column], statement: Statement) -> Self {
         let shape = (!columns.is_empty()).then(|| shape_of(columns));
-        Self { statement, shape, command: command(text) }
+        Self { run: Run::Named(statement), shape, command: command(text) }
+    }
+
+    /// What is executed by its text. The server casts types of its own making, too: reading them would need statements
+    /// with names.
+    pub fn unnamed(text: &str, statement: &Statement) -> Self {
+        let columns = statement.columns();
+        let own = |column: &Column| Type::from_oid(column.type_().oid()).is_none();
+        let (run, types) = if casts(columns) || columns.iter().any(own) {
+            (with_casts(text, columns), columns.iter().map(|column| cast_type(column.type_()).oid()).collect())
+        } else {
+            (text.into(), columns.iter().map(|column| column.type_().oid()).collect())
+        };
+        let parameters = statement.params().iter().map(Type::oid).collect();
+        let shape = (!columns.is_empty()).then(|| shape_of(columns));
+        Self { run: Run::Unnamed { text: run, parameters, columns: types }, shape, command: command(text) }
+    }
+
+    /// A statement of which [`is_control`] is true, executed by its text.
+    pub fn control(text: &str) -> Self {
+        let run = Run::Unnamed { text: text.into(), parameters: Vec::new(), columns: Vec::new() };
+        Self { run, shape: None, command: command(text) }
+    }
+
+    /// Whether rows have the columns that were seen: a table may have changed since.
+    pub fn check(&self, rows: &[Row]) -> Result<(), Failure> {
+        let (Run::Unnamed { columns, .. }, Some(row)) = (&self.run, rows.first()) else { return Ok(()) };
+        let same = row.columns().iter().map(|column| column.type_().oid()).eq(columns.iter().copied());
+        if same { Ok(()) } else { Err(Failure::outdated_statement()) }
     }
 
     /// The types of the parameters and the columns, in JSON.
     pub fn description(&self) -> String {
-        let parameters: Vec<_> = self.statement.params().iter().map(|kind| kind.oid()).collect();
+        let parameters = self.run.parameters();
         let columns = self.shape.as_ref().map_or("[]", |shape| &shape.description);
         format!("{{\"parameters\":{parameters:?},\"columns\":{columns}}}")
     }
@@ -108,12 +176,24 @@ pub struct Statements {
     capacity: usize,
     by_text: HashMap<String, (Arc<Prepared>, u64)>,
     uses: u64,
+    /// Where statements have no names, what has to be known to look at them.
+    questions: Option<Questions>,
 }
 
 impl Statements {
-    /// None yet.
-    pub fn new(capacity: usize) -> Self {
-        Self { capacity, by_text: HashMap::new(), uses: 0 }
+    /// None yet. `named` says whether they stay prepared at the server.
+    pub fn new(capacity: usize, named: bool) -> Self {
+        Self { capacity, by_text: HashMap::new(), uses: 0, questions: (!named).then(Vec::new) }
+    }
+
+    /// Whether they are sent with their text each time.
+    pub fn are_unnamed(&self) -> bool {
+        self.questions.is_some()
+    }
+
+    /// See [`super::unnamed::look`]; `None` where statements have names.
+    pub fn questions(&mut self) -> Option<&mut Questions> {
+        self.questions.as_mut()
     }
 
     /// The statement of a text, if it is prepared.
@@ -137,6 +217,13 @@ impl Statements {
     pub fn remove(&mut self, text: &str) {
         self.by_text.remove(text);
     }
+}
+
+/// Whether it is one statement that begins, ends or divides a transaction.
+pub fn is_control(text: &str) -> bool {
+    const CONTROL: [&str; 6] = ["BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"];
+    !text.trim_end_matches(|c: char| c.is_whitespace() || c == ';').contains(';')
+        && CONTROL.contains(&command(text).as_str())
 }
 
 /// The name of the command a text holds, as the server's completion tag will say it.

@@ -7,7 +7,8 @@ use super::connection::{Connection, Request, Whole, add_rows, parameters_of};
 use super::error::PoolError;
 use super::failure::Failure;
 use super::row::Delivery;
-use super::statement::Prepared;
+use super::statement::{Prepared, Run};
+use super::unnamed;
 use futures_util::StreamExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,8 +29,13 @@ impl Rows {
         let opening = async {
             let prepared = connection.prepared(&request.text, &mut whole.statements).await?;
             let parameters = parameters_of(&request, &prepared)?;
-            let rows = connection.client().query_raw(&prepared.statement, parameters).await;
-            let mut rows = Box::pin(rows.map_err(|error| Failure::from(&error))?);
+            let mut rows = Box::pin(match &prepared.run {
+                Run::Named(statement) => {
+                    let rows = connection.client().query_raw(statement, parameters).await;
+                    rows.map_err(|error| Failure::from(&error))?
+                }
+                Run::Unnamed { text, .. } => unnamed::send(connection.client(), text, &request.parameters).await?,
+            });
             // What was abandoned meanwhile ends with the error of its cancellation, after rows that nobody wants.
             while abandon.is_given()
                 && let Some(row) = rows.next().await
@@ -61,6 +67,9 @@ impl Rows {
             self.rows = None;
         }
         let mut delivery = Delivery::default();
+        if failure.is_none() {
+            failure = self.prepared.check(&batch).err();
+        }
         if failure.is_none() {
             failure = add_rows(&mut delivery, &self.prepared, &batch).err();
         }

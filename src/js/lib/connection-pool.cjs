@@ -12,7 +12,7 @@ const { Listening } = require('../pool/listening.cjs');
 const { countdown, limitsOf } = require('../pool/limit.cjs');
 const { PgConnection, Server, checked, normalized } = require('../pool/postgres.cjs');
 const { settingsOf } = require('../pool/settings.cjs');
-const { transaction } = require('../pool/transaction.cjs');
+const { rollback, transaction } = require('../pool/transaction.cjs');
 const engine = require('../pool/engine.cjs');
 
 const { NONE, NOTHING, STATE, acquireWith, fail, flush, giveBack, onConnection, perform, topUp, wait } = engine;
@@ -111,6 +111,7 @@ class ConnectionPool {
       failFast: options.failFast === true,
       leaks: watchLeaks(countOf(options, 'leakThresholdMs', 2 ** 31 - 1)),
       lanes: undefined,
+      sessionless: false,
       listening: undefined,
       options: pick(native.poolStats(handle), OPTIONS),
     };
@@ -119,7 +120,9 @@ class ConnectionPool {
     if (source !== 'postgres') return;
     state.server = new Server(addressOf(options, address), state.options.connectionTimeout, options.types);
     const lanes = countOf(options, 'pipelineConnections', 100);
-    if (lanes > 0) state.lanes = new Lanes(lanes, () => this.acquire(), (conn) => this.release(conn));
+    // A pooler that changes sessions between statements takes one at a time.
+    state.sessionless = options.preparedStatements === false;
+    if (lanes > 0 && !state.sessionless) state.lanes = new Lanes(lanes, () => this.acquire(), (conn) => this.release(conn));
   }
 
   initialize() {
@@ -235,6 +238,7 @@ class ConnectionPool {
 
   /** COPY … FROM STDIN, fed with strings or bytes; resolves with the number of rows. */
   async copyFrom(text, source, options) {
+    if (this[STATE].sessionless) return this.transaction((tx) => tx.copyFrom(text, source), options);
     const { conn, rest } = await this.#lend(options);
     try {
       return await needing((it) => it.copyFrom(text, source, rest()), 'copyFrom')(conn);
@@ -246,9 +250,13 @@ class ConnectionPool {
   /** COPY … TO STDOUT, as buffers. */
   async *copyTo(text, options) {
     const { conn, rest } = await this.#lend(options);
+    const { sessionless } = this[STATE];
     try {
+      // COPY goes to the session in which it was prepared.
+      if (sessionless) await conn.query('BEGIN');
       yield* needing((it) => it.copyTo(text, rest()), 'copyTo')(conn);
     } finally {
+      if (sessionless) await rollback(conn);
       this.release(conn);
     }
   }

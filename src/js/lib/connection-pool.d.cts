@@ -65,6 +65,12 @@ export interface ConnectionPoolOptions<C = unknown> extends Measured {
   /** Statements kept prepared on each connection. @default 100 */
   statementCacheSize?: number;
   /**
+   * `false` for PgBouncer's transaction mode and other poolers that give each transaction another session of the server:
+   * statements have no names and leave with their parameters in one message, batches one statement after the other. Each
+   * new text is looked at once on each connection. `pipelineConnections` has no effect then. @default true
+   */
+  preparedStatements?: boolean;
+  /**
    * Send `pool.query` pipelined over this many connections of the pool: queries do not wait for the answers before
    * them. Not for pools behind PgBouncer's transaction mode. @default 0, each query has a connection to itself
    */

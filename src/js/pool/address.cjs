@@ -14,6 +14,7 @@ const OPTIONS = [
   'targetSessionAttrs',
   'statementCacheSize',
   'transport',
+  'preparedStatements',
 ];
 const VARIABLES = [
   'PGHOST',

@@ -167,4 +167,5 @@ async function transaction(lend, fn, options) {
   }
 }
 
+exports.rollback = rollback;
 exports.transaction = transaction;
