@@ -146,7 +146,53 @@ test('what cannot be reserved is refused with a reason', () => {
   assert.throws(() => limiter.reserve('a', 1), { code: 'ERR_TOOLOO_QUEUE_FULL' });
   limiter.shutdown();
   assert.throws(() => limiter.reserve('b', 1000), { code: 'ERR_TOOLOO_CLOSED' });
-  assert.throws(() => share().reserve('a'), TypeError);
+});
+
+test('a reservation of shared tokens holds, whoever comes later; they pay for it', async () => {
+  const limiter = share({ rateLimit: 10, refillRate: 100, refillInterval: 50, quantum: 5 });
+  assert.equal(limiter.reserve('a', 10).waitMs, 0);
+  const from = performance.now();
+  const reservation = limiter.reserve('a', 5);
+  assert.ok(reservation.waitMs > 0 && reservation.waitMs <= 50, `${reservation.waitMs}`);
+  assert.equal(limiter.isAllowed('b', 0.5), false);
+  assert.equal(limiter.peek('b').remaining, 0);
+  await Promise.all(Array.from({ length: 5 }, () => limiter.acquire('b', 1, { priority: 0 })));
+  // Two refills of five: the first is reserved.
+  assert.ok(performance.now() - from >= reservation.waitMs + 49, 'those who came later had to wait for the next refill');
+  assert.equal(reservation.cancel(), false);
+});
+
+test('a client may reserve one turn ahead, and gets it back when it cancels', async () => {
+  const limiter = share({ refillRate: 0.001, quantum: 2 }, { maxWaitTime: 1e9 });
+  limiter.isAllowed('x', 10);
+  const first = limiter.reserve('a', 1);
+  const second = limiter.reserve('a', 1);
+  assert.ok(second.waitMs > first.waitMs && first.waitMs > 0);
+  assert.throws(() => limiter.reserve('a', 1), { code: 'ERR_TOOLOO_QUEUE_FULL', retryable: true, message: /turn of a is reserved already/ });
+  assert.ok(limiter.reserve('a', 1, { weight: 2 }).cancel());
+  assert.deepEqual([first.cancel(), first.cancel(), second.cancel()], [true, false, true]);
+  assert.equal(limiter.getStats().global.tokens, 0);
+  const dear = limiter.reserve('a', 10);
+  limiter.reserve('b', 2);
+  const waiting = limiter.acquire('c', 2);
+  assert.throws(() => limiter.reserve('d', 1, { maxWaitMs: 1 }), { code: 'ERR_TOOLOO_TIMEOUT' });
+  assert.throws(() => limiter.reserve('d', 11), { code: 'ERR_TOOLOO_COST_EXCEEDS_LIMIT' });
+  assert.equal(dear.cancel(), true);
+  limiter.shutdown();
+  await assert.rejects(waiting, { code: 'ERR_TOOLOO_CLOSED' });
+  assert.throws(() => limiter.reserve('a', 1), { code: 'ERR_TOOLOO_CLOSED' });
+});
+
+test('a cancelled turn lets those who wait have it at once', async () => {
+  const limiter = share({ refillRate: 1e-9 }, { maxWaitTime: 1e15 });
+  limiter.isAllowed('x', 5);
+  const ahead = share({ refillRate: 1e-3 }, { maxWaitTime: 1e15 });
+  ahead.isAllowed('x', 5);
+  const reservation = ahead.reserve('a', 8);
+  const waiting = ahead.acquire('b', 5);
+  assert.equal(reservation.cancel(), true);
+  assert.equal((await waiting).acquired, true);
+  assert.throws(() => limiter.reserve('a', 8, { maxWaitMs: 1e9 }), { code: 'ERR_TOOLOO_TIMEOUT' });
 });
 
 test('a reservation keeps no process alive', () => {

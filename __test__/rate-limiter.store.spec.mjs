@@ -71,6 +71,45 @@ test('random calls give what a local limiter gives', { skip }, async () => {
   assert.equal(await shared.flush(), true);
 });
 
+test('a reservation in the store is charged at once, for all processes, and never later than maxWaitMs', { skip }, async () => {
+  const [one, two] = pair({ refillRate: 0.01, fairQueueing: false, maxWaitTime: 1e9 });
+  assert.equal((await one.reserveStore('a', 10)).waitMs, 0);
+  const from = Date.now();
+  const first = await one.reserveStore('a', 4);
+  const second = await two.reserveStore('a', 6);
+  assert.ok(first.waitMs > 398_000 && first.waitMs <= 401_000, `${first.waitMs}`);
+  assert.ok(second.waitMs > 998_000 && second.waitMs <= 1_001_000, `${second.waitMs}`);
+  assert.ok(first.at >= from + first.waitMs && first.at <= Date.now() + first.waitMs);
+  await assert.rejects(two.reserveStore('a', 1, { maxWaitMs: 1_000_000 }), { code: 'ERR_TOOLOO_TIMEOUT', retryable: true });
+  await assert.rejects(two.reserveStore('a', 11), { code: 'ERR_TOOLOO_COST_EXCEEDS_LIMIT' });
+  assert.equal((await two.acquire('a', 1)).acquired, false);
+  assert.deepEqual([first.cancel(), first.cancel(), await one.flush()], [true, false, true]);
+  const third = await two.reserveStore('a', 4);
+  assert.ok(Math.abs(third.waitMs - second.waitMs) < 5000, 'what was given back is there for the next');
+  await two.penalty('a', 1);
+  assert.equal(await two.flush(), true);
+  assert.ok((await two.peekStore('a', 1)).retryAfterMs > 1_000_000, 'a penalty leaves the debt as it is');
+});
+
+test('reservations in the store are refused by name, and follow the insurance while it is away', { skip }, async () => {
+  const limiter = make();
+  assert.throws(() => limiter.reserve('a'), { name: 'TypeError', message: /use reserveStore/ });
+  for (const tokens of [-1, NaN, '1', null, {}]) await assert.rejects(limiter.reserveStore('a', tokens), RangeError);
+  for (const maxWaitMs of [-1, NaN, 'x', {}]) await assert.rejects(limiter.reserveStore('a', 1, { maxWaitMs }), /"maxWaitMs"/);
+  const away = (insurance) => make({ maxWaitTime: 1e12, refillRate: 0.01, store: { url: 'redis://127.0.0.1:1', timeoutMs: 50, insurance } });
+  await assert.rejects(away('deny').reserveStore('a'), { code: 'ERR_TOOLOO_CONNECT' });
+  assert.equal((await away('allow').reserveStore('a', 10)).waitMs, 0);
+  const local = away('local');
+  assert.equal((await local.reserveStore('a', 10)).waitMs, 0);
+  assert.ok((await local.reserveStore('a', 1)).waitMs > 90_000);
+  limiter.shutdown();
+  await assert.rejects(limiter.reserveStore('a'), { code: 'ERR_TOOLOO_CLOSED' });
+  const alone = new RateLimiter({ rateLimit: 1 });
+  assert.equal((await alone.reserveStore('a')).waitMs, 0);
+  await assert.rejects(alone.reserveStore('a', 2), { code: 'ERR_TOOLOO_COST_EXCEEDS_LIMIT' });
+  alone.shutdown();
+});
+
 test('refills come in steps, on the clock of the server', { skip }, async () => {
   const limiter = make({ refillRate: 20, refillInterval: 250 });
   await limiter.acquire('a', 10);

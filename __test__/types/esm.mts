@@ -131,6 +131,8 @@ const allowRate: string = limiter.getStats().allowRate;
 const sharing = new RateLimiter({ globalLimit: { rateLimit: 10, refillRate: 5, quantum: 2 } });
 void sharing.acquire('client', 1, { weight: 2, priority: 0 });
 const sharedQuantum: number | undefined = sharing.globalLimit?.quantum;
+const promised: Promise<{ readonly waitMs: number; cancel(): boolean }> = limiter.reserveStore('client', 2, { maxWaitMs: 100, weight: 2 });
+void promised;
 const reservation: { readonly waitMs: number; readonly at: number } = limiter.reserve('client', 2, { maxWaitMs: 100 });
 const overStore = new RateLimiter({ store: { url: 'redis://127.0.0.1:1', leaseTokens: 5, insurance: 'deny' } });
 limiter.setLimits([{ match: 'a', rateLimit: 5 }, { match: /^b/, rateLimit: 1, refillRate: 2 }]);

@@ -62,9 +62,17 @@ impl Bucket {
         covered
     }
 
-    /// Takes `amount` out, down to zero.
+    /// Takes `amount` out, down to zero; a debt stays as it is.
     pub fn remove(&mut self, amount: f64) {
-        self.tokens = (self.tokens - amount).max(0.0);
+        self.tokens = (self.tokens - amount).max(self.tokens.min(0.0));
+    }
+
+    /// Takes `amount` out, if need be into debt, which the refills pay.
+    pub fn charge(&mut self, amount: f64) {
+        self.tokens -= amount;
+        if self.tokens.abs() <= ROUNDING {
+            self.tokens = 0.0;
+        }
     }
 
     /// Puts `amount` in, up to the limit.
@@ -81,12 +89,17 @@ impl Bucket {
     /// The tick at which the balance will pay for `cost` if nothing else is taken; `None` for never. A settled bucket
     /// that pays already answers with the tick it is settled at, or the end of its block.
     pub fn pays_at(&self, cost: f64, ticks: &Ticks) -> Option<u64> {
+        if cost > self.limit.max(self.tokens) + ROUNDING { None } else { self.earns_at(cost, ticks) }
+    }
+
+    /// As [`Bucket::pays_at`], for a cost that others take a part of in the meantime, so that the limit is no bound.
+    pub fn earns_at(&self, cost: f64, ticks: &Ticks) -> Option<u64> {
         let unblocked = if self.blocked_until > 0.0 { ticks.first_from(self.blocked_until) } else { 0 };
         if cost <= self.tokens + ROUNDING {
             return Some(self.settled.max(unblocked));
         }
         let step = ticks.step(self.refill_rate);
-        if cost > self.limit + ROUNDING || step <= 0.0 {
+        if step <= 0.0 {
             return None;
         }
         let missing = ((cost - self.tokens - ROUNDING) / step).ceil().max(1.0);

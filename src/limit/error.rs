@@ -27,6 +27,12 @@ pub enum LimitError {
         /// The client, as text.
         client: String,
     },
+    /// The client holds a reservation of shared tokens, and may have no second turn before that has come.
+    #[error("Rate limit turn of {client} is reserved already, and no second one until it has come")]
+    TurnTaken {
+        /// The client, as text.
+        client: String,
+    },
     /// The caller's signal ended the wait.
     #[error("Rate limit wait aborted for {client}")]
     Aborted {
@@ -61,7 +67,7 @@ impl Coded for LimitError {
         match self {
             Self::Timeout { .. } => Code::Timeout,
             Self::CostExceedsLimit { .. } => Code::CostExceedsLimit,
-            Self::QueueFull { .. } => Code::QueueFull,
+            Self::QueueFull { .. } | Self::TurnTaken { .. } => Code::QueueFull,
             Self::Aborted { .. } => Code::Aborted,
             Self::StoreAway { .. } => Code::Connect,
             Self::Shutdown => Code::Closed,
@@ -78,7 +84,7 @@ impl Coded for LimitError {
     }
 
     fn retryable(&self) -> bool {
-        matches!(self, Self::Timeout { .. } | Self::QueueFull { .. } | Self::StoreAway { .. })
+        matches!(self, Self::Timeout { .. } | Self::QueueFull { .. } | Self::TurnTaken { .. } | Self::StoreAway { .. })
     }
 }
 

@@ -72,6 +72,14 @@ impl Fair {
         self.flows.contains_key(&line)
     }
 
+    /// The lines in the ring, and what each may spend in so many rounds.
+    pub fn shares(&self, rounds: f64) -> impl Iterator<Item = (LineId, f64)> {
+        // Whose turn it is has the first round's in its savings.
+        let to_come = move |flow: &Flow| rounds - f64::from(u8::from(flow.in_turn));
+        let most = move |flow: &Flow| flow.deficit + to_come(flow) * self.quantum * flow.weight;
+        self.flows.iter().map(move |(&line, flow)| (line, most(flow)))
+    }
+
     /// Spends `cost` of the line's turn.
     pub fn spend(&mut self, line: LineId, cost: f64) {
         if let Some(flow) = self.flows.get_mut(&line) {

@@ -10,6 +10,7 @@ use super::fair::Fair;
 use super::limiter::{Limiter, Served};
 use super::queue::LineId;
 use super::ticks::Ticks;
+use super::turn::Promised;
 use std::collections::HashMap;
 
 /// The shared bucket, and whose turn it is.
@@ -23,6 +24,8 @@ pub struct Global {
     pub ticks: Ticks,
     /// Who stands in the ring.
     pub fair: Fair,
+    /// Turns that were taken in advance.
+    pub(super) promised: Promised,
     /// Weights other than 1 of the lines in which somebody waits.
     weights: HashMap<LineId, f64>,
 }
@@ -33,7 +36,7 @@ impl Global {
         let ticks = Ticks::new(config.refill_interval.as_secs_f64() * 1e3);
         let bucket = Bucket::full(config.rate_limit, config.refill_rate, &ticks, 0.0);
         let fair = Fair::new(config.quantum);
-        Self { config, bucket, ticks, fair, weights: HashMap::new() }
+        Self { config, bucket, ticks, fair, promised: Promised::default(), weights: HashMap::new() }
     }
 
     /// Whether a newcomer of this class finds enough, and nobody in the ring to stand behind.

@@ -47,6 +47,8 @@ pub enum Refusal {
     Invalid,
     /// The tokens come later than the caller would wait.
     TooLate,
+    /// The client's turn for shared tokens is reserved already.
+    TurnTaken,
 }
 
 /// A waiter that got its tokens.

@@ -35,7 +35,8 @@
 //!
 //! # Invariants
 //!
-//! - Tokens are never negative, and never above the limit once a tick has passed.
+//! - Tokens are negative only as far as they were reserved for a time to come, and never above the limit once a tick has
+//!   passed.
 //! - What is granted in any window is at most the limit and what was refilled in it.
 //! - Waiters of one client are served in arrival order; one waiter's end touches no other.
 //!
@@ -56,6 +57,7 @@ pub mod shared;
 pub mod stats;
 pub mod sweep;
 pub mod ticks;
+pub mod turn;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

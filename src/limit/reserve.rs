@@ -22,7 +22,7 @@ pub struct Reservation {
 
 impl Limiter {
     /// Reserves `cost`, unless it comes later than `max_wait_ms`. Limiters that share no tokens only: whose turn it will
-    /// be for shared ones depends on who comes.
+    /// be for shared ones depends on who comes; see [`Limiter::reserve_turn`].
     pub fn reserve(
         &mut self,
         slot: u32,

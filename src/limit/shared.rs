@@ -21,7 +21,12 @@ const BLOCKED_UNTIL: usize = 7;
 
 /// What a caller may have written, as a number that arithmetic survives.
 fn sane(value: f64) -> f64 {
-    if value.is_nan() { 0.0 } else { value.clamp(0.0, MOST) }
+    balance(value).max(0.0)
+}
+
+/// The same for a balance, which may be a debt.
+fn balance(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) }
 }
 
 /// One slot.
@@ -38,7 +43,7 @@ impl<'a> Slot<'a> {
     pub fn load(self) -> Option<Bucket> {
         let read = |index: usize| self.0[index].get();
         (read(LIMIT) >= 0.0 || read(LIMIT).is_nan()).then(|| Bucket {
-            tokens: sane(read(TOKENS)),
+            tokens: balance(read(TOKENS)),
             limit: sane(read(LIMIT)),
             refill_rate: sane(read(RATE)),
             last_access: read(LAST_ACCESS),

@@ -6,7 +6,7 @@ const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, EN
 const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
 const { middleware } = require('../limit/middleware.cjs');
-const { reserve } = require('../limit/reservation.cjs');
+const { reserve, reserveStore } = require('../limit/reservation.cjs');
 const { Rules } = require('../limit/rules.cjs');
 const { Store } = require('../limit/store.cjs');
 const { Durations } = require('../metrics/durations.cjs');
@@ -118,6 +118,14 @@ function waitOptions(options, maxWaitTime) {
   const given = weight !== undefined || priority !== undefined;
   const share = given ? native.limitShare(weight, priority) : USUAL_CLASS;
   return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual, weight: weight ?? 1, priority: share };
+}
+
+/** `{ maxWaitMs, weight }`, checked. */
+function reserveOptions({ maxWaitMs, weight }, maxWaitTime) {
+  const most = maxWaitMs ?? maxWaitTime;
+  if (!(typeof most === 'number' && most >= 0)) throw new TypeError('option "maxWaitMs" must be a number of milliseconds');
+  if (weight !== undefined) native.limitShare(weight, undefined);
+  return { maxWaitMs: most, weight: weight ?? 1 };
 }
 
 class RateLimiter {
@@ -344,14 +352,19 @@ class RateLimiter {
    * Tokens for a time to come: `{ waitMs, at, cancel() }`. Throws what a refused `acquire` rejects with, also when they
    * come later than `maxWaitMs`.
    */
-  reserve(clientId, tokens = 1, { maxWaitMs = this.maxWaitTime } = {}) {
-    if (!(typeof maxWaitMs === 'number' && maxWaitMs >= 0)) {
-      throw new TypeError('option "maxWaitMs" must be a number of milliseconds');
-    }
+  reserve(clientId, tokens = 1, options = {}) {
     const state = this[STATE];
-    if (state.store !== null) throw new TypeError('reserve cannot promise a time for tokens of a bucket that other processes share by "store"');
-    if (state.shared) throw new TypeError('reserve cannot promise a time for tokens that are shared by "globalLimit"');
-    return reserve(this, state, { id: clientId, slot: slotFor(this, state, clientId), tokens, maxWaitMs });
+    if (state.store !== null) throw new TypeError('reserve cannot ask the "store" before it answers: use reserveStore');
+    const { maxWaitMs, weight } = reserveOptions(options, this.maxWaitTime);
+    return reserve(this, state, { id: clientId, slot: slotFor(this, state, clientId), tokens, maxWaitMs, weight });
+  }
+
+  /** As `reserve`, of the bucket in the store; without a store, what `reserve` says. */
+  async reserveStore(clientId, tokens = 1, options = {}) {
+    const state = this[STATE];
+    if (state.store === null) return this.reserve(clientId, tokens, options);
+    const { maxWaitMs } = reserveOptions(options, this.maxWaitTime);
+    return reserveStore(this, state, { id: clientId, slot: slotFor(this, state, clientId), tokens, maxWaitMs });
   }
 
   middleware(options) {

@@ -33,7 +33,7 @@ declare namespace RateLimiter {
     globalLimit?: GlobalLimit | null | false;
     /**
      * Shares the buckets with other processes: `acquire` asks the shared bucket itself, `isAllowed` spends a share that
-     * was leased from it. Not together with `globalLimit`, nor for `reserve`.
+     * was leased from it, `reserveStore` reserves. Not together with `globalLimit`.
      */
     store?: StoreOptions | null | false;
     /** Limits by client id: a list, or the path of a JSON file with one, which is read again when it changes. */
@@ -120,9 +120,16 @@ declare namespace RateLimiter {
     cancel(): boolean;
   }
 
+  interface ReserveOptions {
+    /** How long the caller would wait, ms. @default the limiter's `maxWaitTime` */
+    maxWaitMs?: number;
+    /** With `globalLimit`: what the client's turn weighs, from 0.001 to 1000. @default 1 */
+    weight?: number;
+  }
+
   /** A client's bucket, live. Writing to it takes effect. */
   interface Bucket {
-    /** The balance now; 0 denies the next request. */
+    /** The balance now; 0 denies the next request. Below 0 while a reservation with `globalLimit` is to be paid. */
     tokens: number;
     /** What a refill fills it up to. */
     limit: number;
@@ -356,9 +363,22 @@ declare class RateLimiter {
   /**
    * Tokens for a time to come, behind those who wait and before those who come later. The promise holds, whatever becomes
    * of the bucket. Throws a {@link RateLimiter.RateLimitError} when they come later than `maxWaitMs` (default: the
-   * limiter's `maxWaitTime`), never, or too many wait. Not with `globalLimit`, under which no time can be promised.
+   * limiter's `maxWaitTime`), never, or too many wait.
+   *
+   * With `globalLimit` it is a turn of fair queueing, taken in advance: the tokens are taken from both buckets at once,
+   * into debt, and the time is when the refills have paid and all who wait could have had their turns. A client that
+   * holds one is given no second beyond `quantum` × `weight` before its time has come (`ERR_TOOLOO_QUEUE_FULL`,
+   * retryable); otherwise one that reserves all the time would hold up everybody else. `weight` is for that only.
+   *
+   * With `store` a TypeError: see `reserveStore`.
    */
-  reserve(clientId: unknown, tokens?: number, options?: { maxWaitMs?: number }): RateLimiter.Reservation;
+  reserve(clientId: unknown, tokens?: number, options?: RateLimiter.ReserveOptions): RateLimiter.Reservation;
+  /**
+   * As `reserve`, of the bucket that processes share by `store`, in one step of the server. The tokens are taken at once,
+   * into debt, so also before those who wait in `acquire`; `maxWaitMs` bounds the debt. While the store is away the
+   * insurance says. Without a store, what `reserve` says, as a promise.
+   */
+  reserveStore(clientId: unknown, tokens?: number, options?: RateLimiter.ReserveOptions): Promise<RateLimiter.Reservation>;
   /** Express/Connect middleware: sets `RateLimit` headers, answers 429 with `Retry-After` when there are no tokens. */
   middleware<Request = IncomingMessage>(
     options?: RateLimiter.MiddlewareOptions<Request>,

@@ -183,13 +183,28 @@ class Store {
     native.limitForget(clients.handle, slot, clients.chunk(slot)[clients.place(slot) + TOKENS]);
   }
 
-  async peek(id, tokens) {
+  /** What a client's bucket holds and gains, unless the store knows otherwise. */
+  termsOf(id) {
     const { rateLimit, refillRate } = this.limiter.deref();
+    return this.state.clients.rules?.find(id) ?? [rateLimit, refillRate];
+  }
+
+  async peek(id, tokens) {
+    const [limitOf, rate] = this.termsOf(id);
     const cost = typeof tokens === 'number' ? tokens : NaN;
     const { handle } = this.state.clients;
-    const answer = await request((number) => native.limitAskStore(handle, number, textOf(id), rateLimit, refillRate, cost));
+    const answer = await request((number) => native.limitAskStore(handle, number, textOf(id), limitOf, rate, cost));
     const [allowed, limit, remaining, retryAfterMs, resetMs] = answer;
     return { allowed, limit, remaining, retryAfterMs, resetMs };
+  }
+
+  /** Milliseconds until tokens come that are taken for then, or a refusal below zero. */
+  reserve(id, cost, maxWaitMs) {
+    const [limit, rate] = this.termsOf(id);
+    const { handle } = this.state.clients;
+    // What was asked for before is asked first.
+    if (this.count > 0) this.send();
+    return request((number) => native.limitReserveStore(handle, number, textOf(id), limit, rate, cost, maxWaitMs));
   }
 
   confirm() {

@@ -184,4 +184,4 @@ function waitersOf(state, slot) {
     .map(({ tokens, resolve, reject, queuedAt }) => ({ tokens, resolve, reject, timeout: state.timer, queuedAt }));
 }
 
-module.exports = { arm, refuse, rejectAll, serve, stateOf, textOf, wait, waitersOf, ABORTED, SHUTDOWN };
+module.exports = { arm, refuse, rejectAll, serve, serveTurns, stateOf, textOf, wait, waitersOf, ABORTED, SHUTDOWN };

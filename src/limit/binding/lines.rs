@@ -5,6 +5,7 @@ use crate::binding::raw::{Answer, Call, Exports};
 use crate::limit::config::Share;
 use crate::limit::limiter::{Limiter, Refusal, Verdict};
 use crate::limit::queue::LineId;
+use crate::limit::reserve::Reservation;
 
 pub(super) fn register(exports: Exports<'_>) {
     exports
@@ -13,6 +14,7 @@ pub(super) fn register(exports: Exports<'_>) {
         .function("limitShare", share)
         .function("limitEnqueue", enqueue)
         .function("limitReserve", reserve)
+        .function("limitCancelTurn", cancel_turn)
         .function("limitTurn", turn)
         .function("limitServe", serve)
         .function("limitCancel", cancel)
@@ -65,6 +67,7 @@ fn refusal(refusal: Refusal) -> f64 {
         Refusal::CostExceedsLimit => -2.0,
         Refusal::QueueFull => -3.0,
         Refusal::Invalid => -6.0,
+        Refusal::TurnTaken => -8.0,
     }
 }
 
@@ -85,12 +88,16 @@ fn enqueue<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.number(ticket.map_or_else(refusal, |ticket| ticket as f64)))
 }
 
-/// `(handle, desk with the cost, maxWaitMs, out)` → the ticket, 0 when there is nothing to wait for, or a refusal; `out`
-/// gets the milliseconds.
+/// `(handle, desk with the cost, maxWaitMs, out, weight)` → the ticket, 0 when its tokens are taken already, or a refusal;
+/// `out` gets the milliseconds.
 fn reserve<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (most, out) = (call.number_at(2)?, call.cells::<f64>(3)?);
+    let (most, out, weight) = (call.number_at(2)?, call.cells::<f64>(3)?, call.number_at(4)?);
     let reserved = bucket(call, |limiter, slot, bucket, now, cost| {
         bucket.last_access = now;
+        if limiter.global.is_some() {
+            let turn = limiter.reserve_turn(slot, bucket, cost, weight, most, now);
+            return turn.map(|wait_ms| Reservation { ticket: None, wait_ms });
+        }
         limiter.reserve(slot, bucket, cost, most, now)
     })?;
     Ok(call.number(match reserved {
@@ -100,6 +107,12 @@ fn reserve<'s>(call: &Call<'s>) -> Answer<'s> {
         }
         Err(reason) => refusal(reason),
     }))
+}
+
+/// `(handle, desk with the cost)` → whether a reserved turn of that cost had not come, and was given back.
+fn cancel_turn<'s>(call: &Call<'s>) -> Answer<'s> {
+    let cancelled = bucket(call, |limiter, slot, bucket, now, cost| limiter.cancel_turn(slot, bucket, cost, now))?;
+    Ok(call.boolean(cancelled))
 }
 
 /// `(handle, now)` → the client whose turn it is for shared tokens that are there; -1 for nobody.

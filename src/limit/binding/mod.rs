@@ -219,7 +219,7 @@ fn state<'s>(call: &Call<'s>) -> Answer<'s> {
         let (allowed, retry) = limiter.look(slot, bucket, cost, now);
         let full = bucket.retry_after_ms(bucket.limit, &limiter.ticks, now);
         let shared = limiter.global.as_ref().map_or(f64::INFINITY, |global| global.bucket.tokens);
-        (allowed, [bucket.tokens.min(shared).floor(), retry, full])
+        (allowed, [bucket.tokens.min(shared).floor().max(0.0), retry, full])
     })?;
     write(out, 0, &numbers);
     Ok(call.boolean(allowed))
@@ -294,6 +294,7 @@ fn error<'s>(call: &Call<'s>) -> Answer<'s> {
         -3 => LimitError::QueueFull { client },
         -4 => LimitError::Aborted { client },
         -5 => LimitError::Shutdown,
+        -8 => LimitError::TurnTaken { client },
         -7 => LimitError::StoreAway { client },
         _ => LimitError::OutOfRange { name: "tokens" },
     };

@@ -10,10 +10,10 @@ use crate::limit::error::LimitError;
 use crate::limit::remote::config::{Insurance, StoreConfig};
 use crate::limit::remote::insurance::Insured;
 use crate::limit::remote::lease::Remote;
-use crate::limit::remote::ops::Op;
+use crate::limit::remote::ops::{Op, Reply};
 use crate::limit::remote::store::Valkey;
 use crate::limit::remote::worker::{Message, Outcome, Verdict, Worker};
-use crate::options::{OptionError, Scalar};
+use crate::options::{MAX_TIMER_MS, OptionError, Scalar};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -28,6 +28,7 @@ pub(super) fn register(exports: Exports<'_>) {
         .function("limitNextUnused", next_unused)
         .function("limitGiveBack", give_back)
         .function("limitAskStore", ask_store)
+        .function("limitReserveStore", reserve)
         .function("limitFlush", flush)
         .function("limitStoreStats", stats);
 }
@@ -183,7 +184,7 @@ fn ask_store<'s>(call: &Call<'s>) -> Answer<'s> {
     let (question, ticks) =
         remote(call, |remote| (remote.question(&id, limit, rate, vec![Op::Look]), remote.ticks().clone()))?;
     let ticket = Ticket::from_call(call, 1)?;
-    let answered = move |reply: Option<crate::limit::remote::ops::Reply>| {
+    let answered = move |reply: Option<Reply>| {
         ticket.settle(move |scope: Scope<'_>| {
             let reply = reply.ok_or(LimitError::StoreAway { client })?;
             let (bucket, now) = (reply.bucket, reply.now);
@@ -193,6 +194,22 @@ fn ask_store<'s>(call: &Call<'s>) -> Answer<'s> {
             let allowed = scope.boolean(is_cost(cost) && bucket.covers(cost));
             Ok(scope.array([allowed].into_iter().chain(values)))
         });
+    };
+    remote(call, |remote| remote.send(Message::Call(question, Box::new(answered))))?;
+    Ok(call.undefined())
+}
+
+/// `(handle, request, id, limit, rate, cost, maxWaitMs)` → in how many ms the tokens come, or a refusal below zero, as
+/// `limitError` knows it. While the store is away the insurance says.
+fn reserve<'s>(call: &Call<'s>) -> Answer<'s> {
+    let (id, limit, rate, cost) = (call.text_at(2)?, call.number_at(3)?, call.number_at(4)?, call.number_at(5)?);
+    let (client, most_ms) = (id.to_string(), call.number_at(6)?.min(MAX_TIMER_MS) as u32);
+    let ops = vec![Op::Reserve(cost, most_ms)];
+    let question = remote(call, |remote| remote.question(&id, limit, rate, ops))?;
+    let ticket = Ticket::from_call(call, 1)?;
+    let answered = move |reply: Option<Reply>| {
+        let answer = reply.and_then(|reply| reply.answers.first().copied());
+        ticket.settle(move |scope: Scope<'_>| Ok(scope.number(answer.ok_or(LimitError::StoreAway { client })?)));
     };
     remote(call, |remote| remote.send(Message::Call(question, Box::new(answered))))?;
     Ok(call.undefined())

@@ -1,7 +1,7 @@
 -- Questions about buckets, answered in one step. The same arithmetic as src/limit/bucket.rs, on this server's clock.
 --
 -- KEYS: one bucket each. ARGV: the refill interval in ms; then for each key its limit, its tokens a second, the number of
--- questions, and each question: a letter, a number and, for "t" and "p", how many times.
+-- questions, and each question: a letter, a number and, for "t" and "p", how many times, for "v" how many ms.
 -- A bucket is three doubles (tokens, the tick they were settled at, blocked until), and two more (limit, tokens a second)
 -- when it was given its own. Answers: the time; for each key tokens, limit, tokens a second, blocked until, an answer each.
 local time = redis.call('TIME')
@@ -53,6 +53,20 @@ for index = 1, #KEYS do
         if value >= 1 then answer = floor(answer + SLACK) elseif answer < value then answer = 0 end
         tokens = tokens - answer
         changed = changed or answer > 0
+      end
+    elseif kind == 'v' then
+      -- For a time to come: into debt, unless the refills have paid for it too late.
+      local most, wait = tonumber(ARGV[at]), 0
+      at = at + 1
+      if tokens + SLACK < value then
+        wait = step > 0 and max((settled + math.ceil((value - tokens - SLACK) / step)) * interval - now, 0) or math.huge
+      end
+      if blocked > 0 then wait = max(wait, blocked - now) end
+      wait = math.ceil(wait)
+      if value > max(limit, tokens) + SLACK then answer = -2
+      elseif wait > most then answer = -1
+      else
+        answer, tokens, changed = wait, tokens - value, changed or value > 0
       end
     elseif kind ~= 'q' then
       changed = true

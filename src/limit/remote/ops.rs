@@ -31,9 +31,17 @@ pub enum Op {
     Limit(f64),
     /// Tokens a second of its own.
     Rate(f64),
+    /// Takes so much for a time to come, if need be into debt, unless its refills have paid for it only after so many ms.
+    /// Answer: in how many ms they have; [`TOO_LATE`] or [`TOO_DEAR`] when nothing is taken.
+    Reserve(f64, u32),
     /// Changes nothing.
     Look,
 }
+
+/// The answer to a reservation that comes later than the caller would wait.
+pub const TOO_LATE: f64 = -1.0;
+/// The answer to a reservation of more than the bucket ever holds.
+pub const TOO_DEAR: f64 = -2.0;
 
 /// Questions about one bucket, answered in one step.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +54,13 @@ pub struct Request {
     pub rate: f64,
     /// In this order.
     pub ops: Vec<Op>,
+}
+
+impl Request {
+    /// Whether the insurance answers it, also outside a line, while the store is away: a reservation.
+    pub fn is_insured(&self) -> bool {
+        matches!(self.ops[..], [Op::Reserve(..)])
+    }
 }
 
 /// The bucket after the questions were answered, on the clock of who answered.
@@ -72,6 +87,7 @@ impl Op {
             Self::Block(ms) => ("b", ms, None),
             Self::Limit(limit) => ("m", limit, None),
             Self::Rate(rate) => ("a", rate, None),
+            Self::Reserve(cost, most_ms) => ("v", cost, Some(most_ms)),
             Self::Look => ("q", 0.0, None),
         }
     }
@@ -110,11 +126,11 @@ pub fn replies(text: &str, ticks: &Ticks, requests: &[Request]) -> Option<Vec<Re
 pub fn apply(bucket: &mut Bucket, ops: &[Op], ticks: &Ticks, now: f64) -> Reply {
     bucket.settle(ticks, now);
     let mut turned_away = false;
-    let answers = ops.iter().map(|&op| answer(bucket, op, &mut turned_away, now)).collect();
+    let answers = ops.iter().map(|&op| answer(bucket, op, &mut turned_away, ticks, now)).collect();
     Reply { bucket: *bucket, now, answers }
 }
 
-fn answer(bucket: &mut Bucket, op: Op, turned_away: &mut bool, now: f64) -> f64 {
+fn answer(bucket: &mut Bucket, op: Op, turned_away: &mut bool, ticks: &Ticks, now: f64) -> f64 {
     match op {
         Op::Take(cost, times) => {
             let answer = if *turned_away { 0.0 } else { take(bucket, cost, times) };
@@ -123,6 +139,7 @@ fn answer(bucket: &mut Bucket, op: Op, turned_away: &mut bool, now: f64) -> f64 
         }
         Op::Probe(cost, times) => return take(bucket, cost, times),
         Op::Lease(most) => return lease(bucket, most),
+        Op::Reserve(cost, most_ms) => return reserve(bucket, cost, f64::from(most_ms), ticks, now),
         Op::Debit(amount) => bucket.tokens -= amount,
         Op::Give(amount) => bucket.add(amount),
         Op::Remove(amount) => bucket.tokens = (bucket.tokens - amount).max(bucket.tokens.min(0.0)),
@@ -143,6 +160,18 @@ fn take(bucket: &mut Bucket, cost: f64, times: u32) -> f64 {
     let paid = if cost > 0.0 { times.min(((bucket.tokens + SLACK) / cost).floor()) } else { times };
     bucket.remove(paid * cost);
     paid
+}
+
+fn reserve(bucket: &mut Bucket, cost: f64, most_ms: f64, ticks: &Ticks, now: f64) -> f64 {
+    if cost > bucket.limit.max(bucket.tokens) + SLACK {
+        return TOO_DEAR;
+    }
+    let wait = bucket.retry_after_ms(cost, ticks, now);
+    if wait > most_ms {
+        return TOO_LATE;
+    }
+    bucket.charge(cost);
+    wait
 }
 
 fn lease(bucket: &mut Bucket, most: f64) -> f64 {
@@ -185,6 +214,21 @@ mod tests {
         assert!((bucket.tokens + 2.3).abs() < 1e-9);
         assert_eq!(apply(&mut bucket, &[Op::Lease(1.0)], &ticks, 1000.0).answers, [0.0]);
         assert_eq!(apply(&mut bucket, &[Op::Lease(1.0)], &ticks, 2000.0).answers, [1.0]);
+    }
+
+    #[test]
+    fn a_reservation_is_charged_at_once_and_comes_when_the_refills_have_paid() {
+        let (mut bucket, ticks) = bucket(1.0);
+        let ops = [
+            Op::Reserve(2.0, 1000),
+            Op::Reserve(3.0, 1999),
+            Op::Reserve(3.0, 2000),
+            Op::Reserve(11.0, 9),
+            Op::Take(1.0, 1),
+        ];
+        assert_eq!(apply(&mut bucket, &ops, &ticks, 0.0).answers, [1000.0, TOO_LATE, 2000.0, TOO_DEAR, 0.0]);
+        assert_eq!(apply(&mut bucket, &[Op::Take(1.0, 1)], &ticks, 2000.0).answers, [0.0]);
+        assert_eq!(apply(&mut bucket, &[Op::Give(3.0), Op::Take(1.0, 9)], &ticks, 2000.0).answers, [0.0, 3.0]);
     }
 
     #[test]

@@ -348,7 +348,7 @@ impl<S: Store> Worker<S> {
         for (request, origin) in requests.iter().zip(origins) {
             let reply = match (&mut replies, &origin) {
                 (Some(replies), _) => replies.next(),
-                (None, Origin::Call(_)) => None,
+                (None, Origin::Call(_)) if !request.is_insured() => None,
                 (None, _) => insured.answer(request, now),
             };
             self.arrived(request, origin, reply.map(|reply| (reply, &ticks)), now, from_store);
