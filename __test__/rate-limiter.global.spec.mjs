@@ -76,6 +76,36 @@ test('priority 0 goes first, 9 last', async () => {
   assert.deepEqual(order, ['first', 'usual', 'usual', 'late']);
 });
 
+test('weights and priorities by client id hold where a request names none, also after a change', async () => {
+  const limiter = share({ refillRate: 500, refillInterval: 10 }, {
+    limits: [{ match: 'gold:*', weight: 3 }, { match: /^late:/, priority: 9, rateLimit: 7 }, { match: 'first', priority: 0 }],
+  });
+  assert.deepEqual([limiter.getBucket('gold:1').limit, limiter.getBucket('late:1').limit], [limiter.rateLimit, 7]);
+  limiter.isAllowed('x', 10);
+  const got = { 'gold:1': 0, 'plain': 0 };
+  const gone = new AbortController();
+  const order = [];
+  const take = (id, options) => limiter.acquire(id, 1, { signal: gone.signal, ...options }).then(() => order.push(id), () => {});
+  const all = [take('late:1'), take('late:2', { priority: 0 }), take('first')];
+  for (let index = 0; index < 100; index += 1) {
+    for (const id of Object.keys(got)) {
+      all.push(take(id).then(() => {
+        got[id] += gone.signal.aborted ? 0 : 1;
+        if (got['gold:1'] + got.plain === 48) gone.abort();
+      }));
+    }
+  }
+  await Promise.all(all);
+  assert.deepEqual(order.slice(0, 2), ['late:2', 'first']);
+  assert.ok(!order.includes('late:1'), 'a later class does not come before 48 others');
+  assert.ok(Math.abs(got['gold:1'] - 3 * got.plain) <= 4, JSON.stringify(got));
+  limiter.setLimits([{ match: 'plain', priority: 0 }]);
+  while (limiter.isAllowed('x'));
+  const after = [];
+  await Promise.all(['gold:1', 'plain'].map((id) => limiter.acquire(id).then(() => after.push(id))));
+  assert.deepEqual(after, ['plain', 'gold:1']);
+});
+
 test('the shared line is bounded, timed and can be left', async () => {
   const limiter = share({ maxQueueLength: 2, refillRate: 1e-9 }, { maxWaitTime: 40 });
   limiter.isAllowed('x', 10);
@@ -215,6 +245,8 @@ test('odd settings of the shared limit, weights and priorities are refused by na
   for (const name of ['rateLimit', 'refillRate']) {
     for (const value of [undefined, null, NaN, 0]) assert.throws(() => share({ [name]: value }), /globalLimit/);
   }
+  for (const weight of [0, -1, 1001, '1', {}, true]) assert.throws(() => share({}, { limits: [{ match: 'a', weight }] }), /limits\[0\]\.weight/);
+  for (const priority of [-1, 10, 1.5, '1', {}]) assert.throws(() => share({}, { limits: [{ match: 'a', priority }] }), /limits\[0\]\.priority/);
   const limiter = share();
   for (const weight of [0, -1, NaN, Infinity, '1', null, {}]) await assert.rejects(limiter.acquire('a', 1, { weight }), /"weight"/);
   for (const priority of [-1, 10, 1.5, NaN, '1', null, {}]) {

@@ -136,6 +136,7 @@ void promised;
 const reservation: { readonly waitMs: number; readonly at: number } = limiter.reserve('client', 2, { maxWaitMs: 100 });
 const overStore = new RateLimiter({ store: { url: 'redis://127.0.0.1:1', leaseTokens: 5, insurance: 'deny' } });
 limiter.setLimits([{ match: 'a', rateLimit: 5 }, { match: /^b/, rateLimit: 1, refillRate: 2 }]);
+limiter.setLimits([{ match: 'c', weight: 3, priority: 0 }]);
 // @ts-expect-error a limit is needed
 limiter.setLimits([{ match: 'a' }]);
 const confirmed: Promise<boolean> = overStore.flush();

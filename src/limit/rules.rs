@@ -3,7 +3,9 @@
 //! which of them stand before the pattern that was found.
 
 use super::bucket::MOST;
+use super::config::Share;
 use crate::error::{Code, Coded, ErrorClass};
+use crate::options::Scalar;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -43,19 +45,25 @@ impl Coded for RuleError {
 #[serde(deny_unknown_fields)]
 struct Raw {
     r#match: Value,
-    #[serde(rename = "rateLimit")]
+    #[serde(rename = "rateLimit", default)]
     rate_limit: Value,
     #[serde(rename = "refillRate", default)]
     refill_rate: Value,
+    #[serde(default)]
+    weight: Value,
+    #[serde(default)]
+    priority: Value,
 }
 
 /// What holds for the clients that match.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
-    /// Tokens a bucket holds.
-    pub limit: f64,
+    /// Tokens a bucket holds; `None` for the limiter's.
+    pub limit: Option<f64>,
     /// Tokens a second; `None` for the limiter's.
     pub rate: Option<f64>,
+    /// What its share of a limit weighs that clients share, and the class in which it waits, unless a request says so.
+    pub share: Share,
 }
 
 /// The limits by id.
@@ -74,11 +82,19 @@ impl Rules {
         let mut rules = Self::default();
         for (index, raw) in list.into_iter().enumerate() {
             let wrong = |name, expected| RuleError::WrongValue { index, name, expected };
-            let limit = number(&raw.rate_limit).ok_or(wrong("rateLimit", "a number that is not negative"))?;
-            let rate = match &raw.refill_rate {
-                Value::Null => None,
-                given => Some(number(given).ok_or(wrong("refillRate", "a number that is not negative"))?),
+            let optional = |name, value: &Value| match value {
+                Value::Null => Ok(None),
+                given => number(given).map(Some).ok_or(wrong(name, "a number that is not negative")),
             };
+            let (limit, rate) = (optional("rateLimit", &raw.rate_limit)?, optional("refillRate", &raw.refill_rate)?);
+            if limit.is_none() && raw.weight.is_null() && raw.priority.is_null() {
+                return Err(wrong("rateLimit", "a number that is not negative"));
+            }
+            let share = Share::read(&scalar(&raw.weight), &Scalar::Missing)
+                .map_err(|_| wrong("weight", "a number from 0.001 to 1000"))?;
+            let class = Share::read(&Scalar::Missing, &scalar(&raw.priority))
+                .map_err(|_| wrong("priority", "a whole number from 0 to 9"))?;
+            let share = Share { class: class.class, ..share };
             match raw.r#match {
                 Value::String(id) if id.is_empty() => return Err(wrong("match", "a client id, a pattern or a RegExp")),
                 Value::String(id) if id.contains(['*', '?']) => rules.patterns.push((index, id.chars().collect())),
@@ -87,7 +103,7 @@ impl Rules {
                 Value::Object(_) => {}
                 _ => return Err(wrong("match", "a client id, a pattern or a RegExp")),
             }
-            rules.rules.push(Rule { limit, rate });
+            rules.rules.push(Rule { limit, rate, share });
         }
         Ok(rules)
     }
@@ -104,6 +120,13 @@ impl Rules {
     /// The rule at this place.
     pub fn get(&self, index: usize) -> Option<Rule> {
         self.rules.get(index).copied()
+    }
+}
+
+fn scalar(value: &Value) -> Scalar {
+    match value {
+        Value::Null => Scalar::Missing,
+        given => given.as_f64().map_or(Scalar::Other("object"), Scalar::Number),
     }
 }
 
@@ -142,12 +165,15 @@ mod tests {
     fn an_exact_id_comes_first_then_the_first_pattern() {
         let rules = Rules::parse(
             r#"[{"match":"user:*","rateLimit":1},{"match":"user:a?c","rateLimit":2},
-                {"match":{"regexp":"x"},"rateLimit":3},{"match":"user:abc","rateLimit":"Infinity","refillRate":4},
+                {"match":{"regexp":"x"},"rateLimit":3},{"match":"user:abc","rateLimit":"Infinity","refillRate":4,"weight":2},
                 {"match":"*","rateLimit":5}]"#,
         )
         .unwrap();
         assert_eq!(rules.find("user:abc"), Some((3, true)));
-        assert_eq!(rules.get(3), Some(Rule { limit: MOST, rate: Some(4.0) }));
+        assert_eq!(
+            rules.get(3),
+            Some(Rule { limit: Some(MOST), rate: Some(4.0), share: Share { weight: 2.0, class: 5 } })
+        );
         assert_eq!((rules.find("user:adc"), rules.find("x")), (Some((0, false)), Some((4, false))));
         assert_eq!(Rules::parse("[]").unwrap().find("x"), None);
     }
@@ -173,6 +199,8 @@ mod tests {
             (r#"[{"match":"a"}]"#, "rateLimit"),
             (r#"[{"match":"a","rateLimit":-1}]"#, "limits[0].rateLimit"),
             (r#"[{"match":"a","rateLimit":1,"refillRate":"x"}]"#, "limits[0].refillRate"),
+            (r#"[{"match":"a","weight":0}]"#, "limits[0].weight"),
+            (r#"[{"match":"a","weight":2,"priority":1.5}]"#, "limits[0].priority"),
             (r#"[{"match":5,"rateLimit":1}]"#, "limits[0].match"),
             (r#"[{"match":"a","rateLimit":1,"limit":2}]"#, "unknown field"),
         ] {

@@ -105,8 +105,13 @@ function takeFrom(limiter, state, id, cost, inTurn, priority) {
   return ALLOWED;
 }
 
+/** The client's own weight and class, where clients share a limit. */
+function shareOf(state, id) {
+  return state.shared ? state.clients.rules?.shareOf(id) : undefined;
+}
+
 /** `{ signal, timeoutMs, weight, priority }`, checked; -1 where no time is given. */
-function waitOptions(options, maxWaitTime) {
+function waitOptions(options, maxWaitTime, share) {
   const { signal, timeoutMs, weight, priority } = options ?? {};
   if (signal !== undefined && signal !== null && typeof signal.addEventListener !== 'function') {
     throw new TypeError('option "signal" must be an AbortSignal');
@@ -115,17 +120,17 @@ function waitOptions(options, maxWaitTime) {
     throw new TypeError('option "timeoutMs" must be a number of milliseconds');
   }
   const usual = typeof maxWaitTime === 'number' && maxWaitTime > 0 ? maxWaitTime : -1;
-  const given = weight !== undefined || priority !== undefined;
-  const share = given ? native.limitShare(weight, priority) : USUAL_CLASS;
-  return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual, weight: weight ?? 1, priority: share };
+  if (weight !== undefined || priority !== undefined) native.limitShare(weight, priority);
+  const { weight: ownWeight = 1, priority: ownClass = USUAL_CLASS } = share ?? {};
+  return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual, weight: weight ?? ownWeight, priority: priority ?? ownClass };
 }
 
 /** `{ maxWaitMs, weight }`, checked. */
-function reserveOptions({ maxWaitMs, weight }, maxWaitTime) {
+function reserveOptions({ maxWaitMs, weight }, maxWaitTime, share) {
   const most = maxWaitMs ?? maxWaitTime;
   if (!(typeof most === 'number' && most >= 0)) throw new TypeError('option "maxWaitMs" must be a number of milliseconds');
   if (weight !== undefined) native.limitShare(weight, undefined);
-  return { maxWaitMs: most, weight: weight ?? 1 };
+  return { maxWaitMs: most, weight: weight ?? share?.weight ?? 1 };
 }
 
 class RateLimiter {
@@ -222,9 +227,10 @@ class RateLimiter {
     const state = this[STATE];
     this.stats.totalRequests += 1;
     if (state.store !== null) return this.queueRequest(clientId, tokens, options);
-    let priority = USUAL_CLASS;
+    const share = shareOf(state, clientId);
+    let priority = share?.priority ?? USUAL_CLASS;
     if (options !== undefined) {
-      const checked = waitOptions(options, this.maxWaitTime);
+      const checked = waitOptions(options, this.maxWaitTime, share);
       const { signal } = checked;
       priority = checked.priority;
       if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
@@ -250,7 +256,7 @@ class RateLimiter {
 
   async queueRequest(clientId, tokens = 1, options = undefined) {
     const state = this[STATE];
-    const { signal, timeoutMs, weight, priority } = waitOptions(options, this.maxWaitTime);
+    const { signal, timeoutMs, weight, priority } = waitOptions(options, this.maxWaitTime, shareOf(state, clientId));
     if (signal?.aborted) throw refuse(this, state, ABORTED, { id: clientId, slot: -1, tokens, signal }).error;
     const slot = slotFor(this, state, clientId);
     if (state.store !== null) return askStore(this, state, { id: clientId, slot, tokens, timeoutMs, signal });
@@ -355,7 +361,7 @@ class RateLimiter {
   reserve(clientId, tokens = 1, options = {}) {
     const state = this[STATE];
     if (state.store !== null) throw new TypeError('reserve cannot ask the "store" before it answers: use reserveStore');
-    const { maxWaitMs, weight } = reserveOptions(options, this.maxWaitTime);
+    const { maxWaitMs, weight } = reserveOptions(options, this.maxWaitTime, shareOf(state, clientId));
     return reserve(this, state, { id: clientId, slot: slotFor(this, state, clientId), tokens, maxWaitMs, weight });
   }
 

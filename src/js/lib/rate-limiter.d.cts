@@ -72,17 +72,23 @@ declare namespace RateLimiter {
     plainKeys?: boolean;
   }
 
-  /** A limit for some clients. */
-  interface ClientLimit {
+  /** A limit for some clients, and their share of `globalLimit`; one of them is needed. */
+  type ClientLimit = ClientTerms & ({ rateLimit: number | 'Infinity' } | { weight: number } | { priority: number });
+
+  interface ClientTerms {
     /**
      * Which: an id; a pattern, where `*` stands for anything and `?` for one character; or a regular expression, in a file
      * as `{ "regexp": "^user:", "flags": "i" }`. An id comes before every pattern; then the first in the list holds.
      */
     match: string | RegExp | { regexp: string; flags?: string };
-    /** Tokens that a bucket holds. In a file also `"Infinity"`. */
-    rateLimit: number | 'Infinity';
+    /** Tokens that a bucket holds. In a file also `"Infinity"`. @default the limiter's */
+    rateLimit?: number | 'Infinity';
     /** Tokens a second. @default the limiter's */
     refillRate?: number;
+    /** With `globalLimit`: what the client's share weighs, 0.001 to 1000, unless the request says. @default 1 */
+    weight?: number;
+    /** With `globalLimit`: the class in which it waits, 0 (first) to 9, unless the request says. @default 5 */
+    priority?: number;
   }
 
   /** How it goes with the store. */

@@ -34,7 +34,9 @@ class Rules {
   constructor(handle) {
     this.handle = handle;
     this.expressions = [];
-    this.numbers = new Float64Array(3);
+    this.numbers = new Float64Array(5);
+    /** Whether some clients have a weight or a priority of their own. */
+    this.weighs = false;
     this.file = null;
     this.onChange = null;
     /** Slots whose client was given a limit by `setLimit`. */
@@ -58,6 +60,7 @@ class Rules {
     const expressions = Array.isArray(list) ? expressionsOf(list.map((one) => one ?? {})) : [];
     native.limitRules(this.handle, text);
     this.expressions = expressions;
+    this.weighs = list.some(({ weight, priority }) => (weight ?? priority ?? null) !== null);
   }
 
   /** Reads the file again whenever it changes; a file that cannot be used is refused loudly. Keeps no process alive. */
@@ -80,6 +83,12 @@ class Rules {
   unwatch() {
     if (this.file !== null) fs.unwatchFile(this.file, this.onChange);
     this.file = null;
+  }
+
+  /** What a client's share of a limit weighs that all share, and its class; `undefined` for the usual. */
+  shareOf(id) {
+    if (!this.weighs || this.find(id) === undefined) return undefined;
+    return { weight: this.numbers[3], priority: this.numbers[4] };
   }
 
   /** `[limit, rate]` of a client, or `undefined`: its own id before all, then the first in the list that matches. */

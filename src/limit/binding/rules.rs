@@ -16,16 +16,19 @@ fn rules<'s>(call: &Call<'s>) -> Answer<'s> {
 }
 
 /// `(handle, id, place, out)` → the place of the rule for this id (or that place itself, when it is not negative), -1 for
-/// none; `out` gets its limit, its rate, and whether it names the id.
+/// none; `out` gets its limit, its rate, whether it names the id, its weight and its
+/// class.
 fn rule<'s>(call: &Call<'s>) -> Answer<'s> {
     let (id, place, out) = (call.text_at(1)?, call.number_at(2)?, call.cells::<f64>(3)?);
     let found = limiter(call, |limiter| {
         let found = if place >= 0.0 { Some((place as usize, false)) } else { limiter.rules.find(&id) };
-        let rate = limiter.config.refill_rate;
-        found.and_then(|(index, exact)| limiter.rules.get(index).map(|rule| (index, exact, rule, rate)))
+        let (limit, rate) = (limiter.config.rate_limit, limiter.config.refill_rate);
+        found.and_then(|(index, exact)| limiter.rules.get(index).map(|rule| (index, exact, rule, limit, rate)))
     })?;
-    let Some((index, exact, rule, rate)) = found else { return Ok(call.int(-1)) };
-    write(out, 0, &[rule.limit, rule.rate.unwrap_or(rate), f64::from(u8::from(exact))]);
+    let Some((index, exact, rule, limit, rate)) = found else { return Ok(call.int(-1)) };
+    let (exact, share) = (f64::from(u8::from(exact)), rule.share);
+    let terms = [rule.limit.unwrap_or(limit), rule.rate.unwrap_or(rate), exact, share.weight, f64::from(share.class)];
+    write(out, 0, &terms);
     Ok(call.uint(index as u32))
 }
 
