@@ -44,6 +44,26 @@ test('a change reaches known clients with the same part left, and not who was gi
   assert.equal((await waiting).acquired, true);
 });
 
+test('a change among many clients reaches whoever is seen or waits at once, and all the others soon', async () => {
+  const limiter = make([{ match: 'a*', rateLimit: 10 }]);
+  for (let index = 0; index < 100_000; index += 1) limiter.isAllowed(`a${index}`, 10);
+  limiter.setLimit('a99998', 7);
+  const held = limiter.getBucket('a99997');
+  const waiting = limiter.acquire('a99999', 5);
+  limiter.setLimits([{ match: 'a*', rateLimit: 20 }]);
+  limiter.setLimits([{ match: 'a*', rateLimit: 100, refillRate: 1000 }]);
+  assert.equal(limiter.peek('a99996').limit, 100);
+  assert.deepEqual([held.limit, held.tokens], [100, 0]);
+  assert.equal(limiter.isAllowed('a99995', 1), false, 'an empty bucket stays empty');
+  assert.equal(limiter.getBucket('a99998').limit, 7);
+  assert.equal((await waiting).acquired, true);
+  limiter.getBucket('a99994').tokens = 50;
+  await until(() => limiter.getBusiest(1000).every(({ limit }) => limit === 100 || limit === 7));
+  assert.ok(Object.values(limiter.getStats().buckets).filter(({ limit }) => limit !== 100).length === 1);
+  limiter.setLimits([{ match: 'a*', rateLimit: 3 }]);
+  limiter.shutdown();
+});
+
 test('limits that cannot be used throw, and the old ones stay', () => {
   const limiter = make([{ match: 'a', rateLimit: 1 }]);
   const wrong = [

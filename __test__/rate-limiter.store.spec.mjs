@@ -110,6 +110,31 @@ test('reservations in the store are refused by name, and follow the insurance wh
   alone.shutdown();
 });
 
+test('limits by client id hold over a store, in acquire, leases, reservations and peekStore, and change at run time', { skip }, async () => {
+  const limits = [{ match: 'small*', rateLimit: 2 }, { match: /^large/, rateLimit: 40, refillRate: 1e-3 }];
+  const [one, two] = pair({ limits, fairQueueing: false, maxWaitTime: 1e9 });
+  assert.deepEqual([(await one.peekStore('small')).limit, (await one.peekStore('large')).limit, (await one.peekStore('x')).limit], [2, 40, 10]);
+  const taken = await Promise.all([one, two, one, two].map((limiter) => limiter.acquire('small')));
+  assert.equal(taken.filter(({ acquired }) => acquired).length, 2);
+  assert.equal((await two.acquire('large', 39)).remaining, 1);
+  assert.equal((await two.reserveStore('large', 1)).waitMs, 0);
+  assert.ok((await one.reserveStore('large', 40)).waitMs > 1e6);
+  let leased = 0;
+  for (let round = 0; round < 20; round += 1) {
+    leased += one.isAllowed('small lease') ? 1 : 0;
+    await one.flush();
+  }
+  assert.ok(leased >= 1 && leased <= 2 + 2, `${leased} of 2, with a lease of at most 2`);
+  for (const limiter of [one, two]) limiter.setLimits([{ match: 'small*', rateLimit: 5 }]);
+  assert.equal((await one.acquire('small new', 5)).acquired, true);
+  assert.equal((await two.acquire('small new', 1)).acquired, false);
+  assert.equal((await one.acquire('large new', 11)).acquired, false);
+  two.setLimit('small own', 9);
+  assert.equal(await two.flush(), true);
+  two.setLimits([{ match: '*', rateLimit: 1 }]);
+  assert.equal((await one.peekStore('small own')).limit, 9, 'who was given his own keeps it, for all');
+});
+
 test('refills come in steps, on the clock of the server', { skip }, async () => {
   const limiter = make({ refillRate: 20, refillInterval: 250 });
   await limiter.acquire('a', 10);

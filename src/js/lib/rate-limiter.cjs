@@ -2,6 +2,7 @@
 
 const { native, listen, unlisten } = require('../addon.cjs');
 const { busiest } = require('../limit/busiest.cjs');
+const { applyRules } = require('../limit/change.cjs');
 const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
 const { CombinedLimiter } = require('../limit/combined.cjs');
 const { watch } = require('../limit/idle.cjs');
@@ -286,14 +287,15 @@ class RateLimiter {
    * again when it changes. Clients that are known get theirs at once, with the same part of it left.
    */
   setLimits(limits) {
-    const { clients } = this[STATE];
+    const state = this[STATE];
+    const { clients } = state;
     const rules = clients.rules ?? new Rules(clients.handle);
     rules.set(limits);
     clients.rules = rules;
     const held = new WeakRef(this);
-    if (typeof limits === 'string') rules.watch(limits, () => applyRules(held.deref() ?? rules.unwatch()));
+    if (typeof limits === 'string') rules.watch(limits, () => changed(held.deref() ?? rules.unwatch()));
     else rules.unwatch();
-    applyRules(this);
+    applyRules(this, state);
   }
 
   resetBucket(clientId) {
@@ -448,17 +450,9 @@ class RateLimiter {
   }
 }
 
-/** Gives each known client its limit; not those who were given one by `setLimit`. */
-function applyRules(limiter) {
-  if (limiter === undefined) return;
-  const state = limiter[STATE];
-  const { clients } = state;
-  for (const slot of clients.slots()) {
-    if (clients.rules.own.has(slot)) continue;
-    const [limit, rate] = clients.rules.find(clients.idOf(slot)) ?? [limiter.rateLimit, limiter.refillRate];
-    clients.ask(native.limitRescale, slot, 0, limit, rate);
-  }
-  arm(limiter, state);
+/** The file with the limits has others. */
+function changed(limiter) {
+  if (limiter !== undefined) applyRules(limiter, limiter[STATE]);
 }
 
 /** Asks the shared bucket itself. */

@@ -49,6 +49,11 @@ class Clients {
     this.store = null;
     /** Limits by client id, if there are any. */
     this.rules = null;
+    /** How often those changed, and for each slot up to which change it has them. */
+    this.generation = 0;
+    this.generations = [];
+    /** Gives a slot its limits, while some have older ones. */
+    this.behind = null;
     this.window = new Float64Array(2);
     this.desk = new Float64Array(11);
     this.found = new Float64Array(512);
@@ -57,7 +62,17 @@ class Clients {
   /** The client's slot, -1 when it is not known. */
   find(id) {
     const slot = this.slotOf.get(id);
-    return slot === undefined ? -1 : slot;
+    if (slot === undefined) return -1;
+    if (this.behind !== null) this.catchUp(slot);
+    return slot;
+  }
+
+  /** Gives a client the limits that hold now, if it has older ones. */
+  catchUp(slot) {
+    const generations = this.generations[slot >>> CHUNK_BITS];
+    if (generations[slot & (CHUNK_SLOTS - 1)] === this.generation) return;
+    generations[slot & (CHUNK_SLOTS - 1)] = this.generation;
+    this.behind?.(slot);
   }
 
   get size() {
@@ -111,7 +126,9 @@ class Clients {
     if (slot >>> CHUNK_BITS === this.chunks.length) {
       this.chunks.push(new Float64Array(CHUNK_SLOTS * STRIDE).fill(-1));
       this.ids.push(new Array(CHUNK_SLOTS).fill(VACANT));
+      this.generations.push(new Uint32Array(CHUNK_SLOTS));
     }
+    this.generations[slot >>> CHUNK_BITS][slot & (CHUNK_SLOTS - 1)] = this.generation;
     this.ask(native.limitFill, slot, 0, limit, rate);
     return slot;
   }
@@ -161,6 +178,7 @@ class Clients {
     this.slotOf = new Map();
     this.chunks = [];
     this.ids = [];
+    this.generations = [];
     this.free = [];
     this.used = 0;
     this.hand = 0;
@@ -197,9 +215,17 @@ class Clients {
     return forgotten;
   }
 
+  isUsed(slot) {
+    return this.idOf(slot) !== VACANT;
+  }
+
   /** All slots in use, in slot order. */
   *slots() {
-    for (let slot = 0; slot < this.used; slot += 1) if (this.idOf(slot) !== VACANT) yield slot;
+    for (let slot = 0; slot < this.used; slot += 1) {
+      if (!this.isUsed(slot)) continue;
+      if (this.behind !== null) this.catchUp(slot);
+      yield slot;
+    }
   }
 }
 

@@ -30,6 +30,10 @@ function expressionsOf(list) {
   });
 }
 
+function shapeOf({ mtimeMs, size, ino }) {
+  return `${mtimeMs} ${size} ${ino}`;
+}
+
 class Rules {
   constructor(handle) {
     this.handle = handle;
@@ -37,14 +41,16 @@ class Rules {
     this.numbers = new Float64Array(5);
     /** Whether some clients have a weight or a priority of their own. */
     this.weighs = false;
-    this.file = null;
-    this.onChange = null;
+    this.timer = null;
+    /** What the file looked like before it was read: a change while it is being read is seen, too. */
+    this.shape = null;
     /** Slots whose client was given a limit by `setLimit`. */
     this.own = new Set();
   }
 
   /** These hold from now on; throws, and keeps the old ones, when they cannot be used. */
   set(limits) {
+    if (typeof limits === 'string') this.shape = shapeOf(fs.statSync(limits));
     const text = typeof limits === 'string' ? fs.readFileSync(limits, 'utf8') : asJson(limits);
     if (text === undefined) throw new TypeError('option "limits" must be a list or the path of a JSON file');
     this.use(text);
@@ -66,23 +72,27 @@ class Rules {
   /** Reads the file again whenever it changes; a file that cannot be used is refused loudly. Keeps no process alive. */
   watch(file, changed) {
     this.unwatch();
-    this.file = file;
-    this.onChange = (now, before) => {
-      if (now.mtimeMs === before.mtimeMs && now.size === before.size && now.ino === before.ino) return;
-      try {
-        this.set(file);
-      } catch (error) {
-        process.emitWarning(`the limits in ${file} cannot be used, the old ones stay: ${error.message}`, { code: 'TOOLOO_LIMITS_REFUSED' });
-        return;
-      }
-      changed();
-    };
-    fs.watchFile(file, { persistent: false, interval: LOOK_MS }, this.onChange);
+    const timer = setInterval(() => {
+      fs.stat(file, (error, now) => {
+        const shape = error ? 'missing' : shapeOf(now);
+        if (this.timer !== timer || shape === this.shape) return;
+        this.shape = shape;
+        try {
+          this.set(file);
+        } catch (refused) {
+          process.emitWarning(`the limits in ${file} cannot be used, the old ones stay: ${refused.message}`, { code: 'TOOLOO_LIMITS_REFUSED' });
+          return;
+        }
+        changed();
+      });
+    }, LOOK_MS);
+    timer.unref?.();
+    this.timer = timer;
   }
 
   unwatch() {
-    if (this.file !== null) fs.unwatchFile(this.file, this.onChange);
-    this.file = null;
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
   }
 
   /** What a client's share of a limit weighs that all share, and its class; `undefined` for the usual. */

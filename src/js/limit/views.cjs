@@ -38,6 +38,7 @@ function bucketOf(limiter, state, slot) {
       configurable: true,
       get() {
         if (owner.slot < 0) return kept[name];
+        if (clients.behind !== null) clients.catchUp(slot);
         if (index === TOKENS) settle(state, slot, false);
         return read(clients.chunk(slot)[clients.place(slot) + index]);
       },
