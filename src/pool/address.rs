@@ -1,9 +1,10 @@
 //! Where the servers are and who asks: a connection string (a URL or `key=value` pairs, as libpq and `pg` take them),
 //! then options, then the environment's `PG*`; what an earlier one says, a later one does not change.
 
+use super::connection_string::{Own, parse};
 use super::error::PoolError;
+use super::passfile::{self, Login};
 use crate::options::{self, OptionError, Options, Scalar};
-use std::str::FromStr;
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
@@ -121,29 +122,6 @@ pub struct Address {
     pub on_loop: bool,
 }
 
-/// What tokio-postgres understands; other parameters belong to other clients and are passed over.
-const KNOWN: &[&str] = &[
-    "user",
-    "password",
-    "dbname",
-    "options",
-    "application_name",
-    "host",
-    "hostaddr",
-    "port",
-    "connect_timeout",
-    "tcp_user_timeout",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_retries",
-    "channel_binding",
-    "load_balance_hosts",
-];
-/// What is read here.
-const OWN: &[&str] = &["sslmode", "ssl", "sslrootcert", "target_session_attrs"];
-
-const NOT_A_STRING: PoolError = PoolError::BadConnectionString("neither a URL nor key=value pairs");
 const BAD_MODE: PoolError = PoolError::BadConnectionString("sslmode is not one of libpq's");
 const BAD_ROLE: PoolError = PoolError::BadConnectionString("target_session_attrs is not one of libpq's");
 
@@ -152,7 +130,9 @@ impl Address {
     pub fn read(options: &(impl Options + ?Sized), timeout: Duration) -> Result<Self, PoolError> {
         let given = |name: &str| options::text(options, name);
         let text = given("connectionString")?;
-        let (mut config, own) = text.as_deref().map_or_else(|| Ok((Config::new(), Own::default())), parse)?;
+        let (mut config, own) = text
+            .as_deref()
+            .map_or_else(|| Ok((Config::new(), Own::default())), |text| parse(text, || ports(options)))?;
         let either = |option: &str, variable: &str| Ok::<_, OptionError>(given(option)?.or(given(variable)?));
         if config.get_user().is_none()
             && let Some(user) = either("user", "PGUSER")?
@@ -177,9 +157,9 @@ impl Address {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             let hosts = either("host", "PGHOST")?.unwrap_or_else(|| "localhost".into());
             hosts.split(',').for_each(|host| _ = config.host(host.trim()));
-            if config.get_ports().is_empty() {
-                ports(options)?.into_iter().for_each(|port| _ = config.port(port));
-            }
+        }
+        if config.get_ports().is_empty() {
+            ports(options)?.into_iter().for_each(|port| _ = config.port(port));
         }
         let mut settings: Vec<String> =
             config.get_options().map(Into::into).or(given("PGOPTIONS")?).into_iter().collect();
@@ -215,11 +195,12 @@ impl Address {
             _ => Authorities::System,
         };
         config.ssl_mode(protection.ssl_mode());
+        let passwords = if config.get_password().is_none() { given("passwords")? } else { None };
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let within = config.get_connect_timeout().copied().filter(|limit| !limit.is_zero()).unwrap_or(timeout);
         config.connect_timeout(within / u32::try_from(count).unwrap_or(1));
         Ok(Self {
-            servers: (0..count).map(|index| server(&config, index)).collect(),
+            servers: (0..count).map(|index| server(&config, index, passwords.as_deref())).collect(),
             shuffled: config.get_load_balance_hosts() == LoadBalanceHosts::Random,
             protection,
             authorities,
@@ -292,7 +273,7 @@ fn ports(options: &(impl Options + ?Sized)) -> Result<Vec<u16>, OptionError> {
 }
 
 /// The configuration of one of several servers.
-fn server(all: &Config, index: usize) -> Config {
+fn server(all: &Config, index: usize, passwords: Option<&str>) -> Config {
     let mut one = Config::new();
     if let Some(user) = all.get_user() {
         one.user(user);
@@ -320,6 +301,9 @@ fn server(all: &Config, index: usize) -> Config {
     }
     let ports = all.get_ports();
     one.port(ports.get(index).or(ports.first()).copied().unwrap_or(5432));
+    if let Some(password) = passwords.and_then(|text| passfile::password(text, &login(&one))) {
+        one.password(password);
+    }
     if let Some(&limit) = all.get_connect_timeout() {
         one.connect_timeout(limit);
     }
@@ -339,90 +323,23 @@ fn server(all: &Config, index: usize) -> Config {
     one
 }
 
+/// Whom a password in a file is for. The database is called like the user, unless it is named.
+fn login(one: &Config) -> Login<'_> {
+    let user = one.get_user().unwrap_or_default();
+    let host = match one.get_hosts() {
+        [Host::Tcp(name), ..] => name,
+        _ => "localhost",
+    };
+    let port = one.get_ports().first().copied().unwrap_or(5432);
+    Login { host, port, database: one.get_dbname().unwrap_or(user), user }
+}
+
 /// Whether the server is reached over a Unix socket.
 pub fn is_local(server: &Config) -> bool {
     #[cfg(unix)]
     return matches!(server.get_hosts(), [Host::Unix(_)]);
     #[cfg(not(unix))]
     false
-}
-
-/// Parameters of a connection string that are read here.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Own {
-    mode: Option<String>,
-    root: Option<String>,
-    role: Option<String>,
-}
-
-impl Own {
-    fn take(&mut self, name: &str, value: &str) {
-        match name {
-            "sslmode" | "ssl" => self.mode = Some(value.into()),
-            "sslrootcert" => self.root = Some(value.into()),
-            "target_session_attrs" => self.role = Some(value.into()),
-            _ => {}
-        }
-    }
-}
-
-fn parse(text: &str) -> Result<(Config, Own), PoolError> {
-    let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    let (text, own) = if is_url { split_url(text) } else { split_pairs(text) };
-    Ok((Config::from_str(&text).map_err(|_| NOT_A_STRING)?, own))
-}
-
-/// `%2F` and the like.
-fn decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|pair| str::from_utf8(pair).ok()).filter(|_| first == b'%');
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn split_url(text: &str) -> (String, Own) {
-    let mut own = Own::default();
-    let Some((address, query)) = text.split_once('?') else { return (text.into(), own) };
-    let kept: Vec<_> = query
-        .split('&')
-        .filter(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            own.take(name, &decoded(value));
-            KNOWN.contains(&name)
-        })
-        .collect();
-    let address = if kept.is_empty() { address.into() } else { format!("{address}?{}", kept.join("&")) };
-    (address, own)
-}
-
-fn split_pairs(text: &str) -> (String, Own) {
-    let (mut kept, mut own) = (text.to_owned(), Own::default());
-    for name in OWN {
-        let mark = format!("{name}=");
-        let found = kept.match_indices(&mark).map(|(at, _)| at);
-        let start = found.into_iter().find(|&at| at == 0 || kept[..at].ends_with(char::is_whitespace));
-        let Some(start) = start else { continue };
-        let value = &kept[start + mark.len()..];
-        let end = match value.strip_prefix('\'') {
-            Some(quoted) => quoted.find('\'').map_or(value.len(), |end| end + 2),
-            None => value.find(char::is_whitespace).unwrap_or(value.len()),
-        };
-        own.take(name, value[..end].trim_matches('\''));
-        kept.replace_range(start..start + mark.len() + end, "");
-    }
-    (kept, own)
 }
 
 #[cfg(test)]
@@ -470,6 +387,38 @@ mod tests {
         let server = &address.servers[0];
         assert_eq!((server.get_user(), server.get_dbname()), (Some("a"), Some("db")));
         assert_eq!(server.get_application_name(), Some("app"));
+    }
+
+    #[test]
+    fn a_url_without_a_port_takes_that_of_the_options_or_of_the_environment() {
+        for (text, expected) in [
+            ("postgres://u:p@h/d", vec![6000]),
+            ("postgres://h", vec![6000]),
+            ("postgres://[::1]/d?application_name=a:b", vec![6000]),
+            ("postgres://u@[::1]:7/d", vec![7]),
+            ("postgresql://u@a:7,b/d", vec![7, 6000]),
+            ("postgres://h/d?port=8", vec![8]),
+            ("host=h user=u", vec![6000]),
+            ("host=h user=u port=9", vec![9]),
+        ] {
+            let address = read(&[("connectionString", text), ("PGPORT", "6000")]).unwrap();
+            let found: Vec<_> = address.servers.iter().map(|server| *server.get_ports().last().unwrap()).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+        let address = read(&[("connectionString", "postgres://h/d"), ("port", "5"), ("PGPORT", "6")]).unwrap();
+        assert_eq!(address.servers[0].get_ports(), [5]);
+    }
+
+    #[test]
+    fn a_file_has_passwords_for_each_server_unless_there_is_one() {
+        let file = ("passwords", "one:1:d:u:first\ntwo:2:*:u:second\n");
+        let of = |address: Address| -> Vec<_> {
+            address.servers.iter().map(|server| server.get_password().map(<[u8]>::to_vec)).collect()
+        };
+        let found = of(read(&[("connectionString", "postgres://u@one:1,two:2,three:3/d"), file]).unwrap());
+        assert_eq!(found, [Some(b"first".to_vec()), Some(b"second".to_vec()), None]);
+        let found = of(read(&[("connectionString", "postgres://u:own@one:1/d"), file]).unwrap());
+        assert_eq!(found, [Some(b"own".to_vec())]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod abandon;
 pub mod address;
 pub mod config;
 pub mod connection;
+pub mod connection_string;
 pub mod copy;
 pub mod dial;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod listen;
 pub mod manager;
 pub mod order;
 pub mod parameter;
+pub mod passfile;
 #[allow(clippy::module_inception)] // the room's subject
 pub mod pool;
 pub mod row;

@@ -42,7 +42,8 @@ export interface ConnectionPoolOptions<C = unknown> extends Measured {
   /**
    * A PostgreSQL server: `postgres://user:password@host:port/database?sslmode=…` or `key=value` pairs. `sslmode`:
    * `disable`, `prefer` (the default), `require`, `verify-ca`, `verify-full`; with `sslrootcert`. Several hosts are
-   * tried in their order. What it leaves open, the options below say, then the environment's `PG*`.
+   * tried in their order. What it leaves open, the options below say, then the environment's `PG*`; a password, then libpq's
+   * password file (`PGPASSFILE`, `~/.pgpass`), if nobody but its owner can read it.
    */
   connectionString?: string;
   /** One host, or several with commas; a path is a Unix socket's folder. Enough to make it a PostgreSQL pool. */
