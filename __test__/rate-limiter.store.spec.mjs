@@ -114,6 +114,7 @@ test('limits by client id hold over a store, in acquire, leases, reservations an
   const limits = [{ match: 'small*', rateLimit: 2 }, { match: /^large/, rateLimit: 40, refillRate: 1e-3 }];
   const [one, two] = pair({ limits, fairQueueing: false, maxWaitTime: 1e9 });
   assert.deepEqual([(await one.peekStore('small')).limit, (await one.peekStore('large')).limit, (await one.peekStore('x')).limit], [2, 40, 10]);
+  assert.deepEqual([one.peek('small').limit, one.peek('small', 3).allowed], [2, false]);
   const taken = await Promise.all([one, two, one, two].map((limiter) => limiter.acquire('small')));
   assert.equal(taken.filter(({ acquired }) => acquired).length, 2);
   assert.equal((await two.acquire('large', 39)).remaining, 1);

@@ -87,8 +87,8 @@ impl Fair {
         }
     }
 
-    /// The line whose turn it is, with what its first waiter asks for; `head` tells that of any line. `None` when nobody
-    /// stands in the ring. The turn stays with the line until it cannot spend or leaves.
+    /// The line whose turn it is, with what its first waiter asks for; `head` tells that of any line. `None` when
+    /// nobody stands in the ring. The turn stays with the line until it cannot spend or leaves.
     pub fn turn(&mut self, head: impl Fn(LineId) -> Option<f64>) -> Option<(LineId, f64)> {
         let Self { quantum, rings, flows } = self;
         for ring in rings.values_mut() {

@@ -75,8 +75,8 @@ impl Limiter {
         Self { config, ticks, queues: Queues::default(), global, remote: None, rules: Rules::default() }
     }
 
-    /// A limiter whose buckets several processes share. What lies in the arrays is leases, which are not refilled; a tick
-    /// is when they are looked at anew.
+    /// A limiter whose buckets several processes share. What lies in the arrays is leases, which are not refilled; a
+    /// tick is when they are looked at anew.
     pub fn over(config: LimiterConfig, remote: Remote) -> Self {
         let ticks = Ticks::new(remote.config.lease.as_secs_f64() * 1e3);
         Self { ticks, remote: Some(remote), ..Self::new(config) }
@@ -101,8 +101,8 @@ impl Limiter {
         }
     }
 
-    /// Settles the bucket and takes `cost`, if it is there. A direct probe: it does not look at who waits in the client's
-    /// line, but leaves alone what was reserved, and what others wait for in the ring.
+    /// Settles the bucket and takes `cost`, if it is there. A direct probe: it does not look at who waits in the
+    /// client's line, but leaves alone what was reserved, and what others wait for in the ring.
     pub fn take(&mut self, slot: u32, bucket: &mut Bucket, cost: f64, now: f64) -> Verdict {
         if let Some(remote) = &mut self.remote {
             bucket.settle(&self.ticks, now);
@@ -194,8 +194,8 @@ impl Limiter {
         served
     }
 
-    /// Plans the next look at a client's lines after its settled bucket or a head has changed: at the tick that pays for
-    /// the head, and not before the next one. With a shared limit, a line whose head is paid for joins the ring.
+    /// Plans the next look at a client's lines after its settled bucket or a head has changed: at the tick that pays
+    /// for the head, and not before the next one. With a shared limit, a line whose head is paid for joins the ring.
     pub fn plan(&mut self, slot: u32, bucket: &Bucket) {
         for line in self.queues.lines_of(slot) {
             self.plan_line(line, bucket);

@@ -103,7 +103,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_invariants_hold(limit in 0.5..12.0, rate in 0.01..40.0, interval in 1u64..700, steps in prop::collection::vec(step(), 1..80)) {
+    fn the_invariants_hold(
+        limit in 0.5..12.0, rate in 0.01..40.0, interval in 1u64..700, steps in prop::collection::vec(step(), 1..80),
+    ) {
         let (mut limiter, mut bucket) = limiter(limit, rate, interval);
         let (mut now, mut added, mut last_served) = (0.0, 0.0, 0);
         let mut grants: Vec<(f64, f64, f64)> = Vec::new();
@@ -117,7 +119,9 @@ proptest! {
                     if verdict == Verdict::Allowed { grants.push((now, cost, added)); }
                 }
                 Step::Queue(cost) => {
-                    if let Ok(ticket) = limiter.enqueue(LineId::of(0), &mut bucket, cost, None, now) { costs.insert(ticket, cost); }
+                    if let Ok(ticket) = limiter.enqueue(LineId::of(0), &mut bucket, cost, None, now) {
+                        costs.insert(ticket, cost);
+                    }
                 }
                 Step::Remove(amount) => bucket.remove(amount),
                 Step::Add(amount) => { bucket.add(amount); added += amount; }

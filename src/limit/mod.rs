@@ -28,15 +28,16 @@
 //! The string itself to Rust costs 30–70 for the call, before hashing and the clock, so it was not built.
 //! `performance.now()` is 36 of the 49: monotonic, and no dearer than `Date.now()` (38). Reading a clock waits for all
 //! loads before it, which is why the face reads it first. A native call about one hot typed array took 91 ns, about one
-//! of 245 arrays at random 310, cache misses of the bucket included; so the bucket is copied onto one small array, which
-//! made no difference to `isAllowed` as a whole that stood out of the noise. Spreading the ids over many Maps, against the stall when one of
-//! half a million grows (12 ms or more, as in the baseline), cost 150 ns a look and left the garbage collector's pauses.
-//! Timing the ticks by an event-loop timer instead of a clock would be cheaper, but grants too much after a blocked loop.
+//! of 245 arrays at random 310, cache misses of the bucket included; so the bucket is copied onto one small array,
+//! which made no difference to `isAllowed` as a whole that stood out of the noise. Spreading the ids over many Maps,
+//! against the stall when one of half a million grows (12 ms or more, as in the baseline), cost 150 ns a look and left
+//! the garbage collector's pauses. Timing the ticks by an event-loop timer instead of a clock would be cheaper, but
+//! grants too much after a blocked loop.
 //!
 //! # Invariants
 //!
-//! - Tokens are negative only as far as they were reserved for a time to come, and never above the limit once a tick has
-//!   passed.
+//! - Tokens are negative only as far as they were reserved for a time to come, and never above the limit once a tick
+//!   has passed.
 //! - What is granted in any window is at most the limit and what was refilled in it.
 //! - Waiters of one client are served in arrival order; one waiter's end touches no other.
 //!

@@ -21,8 +21,8 @@ pub struct Reservation {
 }
 
 impl Limiter {
-    /// Reserves `cost`, unless it comes later than `max_wait_ms`. Limiters that share no tokens only: whose turn it will
-    /// be for shared ones depends on who comes; see [`Limiter::reserve_turn`].
+    /// Reserves `cost`, unless it comes later than `max_wait_ms`. Limiters that share no tokens only: whose turn it
+    /// will be for shared ones depends on who comes; see [`Limiter::reserve_turn`].
     pub fn reserve(
         &mut self,
         slot: u32,
@@ -136,7 +136,8 @@ mod tests {
             let (mut limiter, mut bucket) = limiter(limit, rate, interval);
             let (mut now, mut promised) = (0.0, Vec::new());
             let mut served = std::collections::HashMap::new();
-            let step = |limiter: &mut Limiter, bucket: &mut Bucket, now: f64, served: &mut std::collections::HashMap<u64, f64>| {
+            type Times = std::collections::HashMap<u64, f64>;
+            let step = |limiter: &mut Limiter, bucket: &mut Bucket, now: f64, served: &mut Times| {
                 while limiter.take_due(now).is_some() {
                     for one in limiter.serve(0, bucket, now, 99) { served.insert(one.ticket, now); }
                 }

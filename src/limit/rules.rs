@@ -1,6 +1,6 @@
-//! Which limit a client has by its id. An exact id comes before every pattern; among patterns the first in the list that
-//! matches holds: `*` stands for anything and `?` for one character. Regular expressions are the caller's: he is told
-//! which of them stand before the pattern that was found.
+//! Which limit a client has by its id. An exact id comes before every pattern; among patterns the first in the list
+//! that matches holds: `*` stands for anything and `?` for one character. Regular expressions are the caller's: he is
+//! told which of them stand before the pattern that was found.
 
 use super::bucket::MOST;
 use super::config::Share;
@@ -75,7 +75,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads a JSON list. `match` is an id, a pattern, or an object: the caller's regular expression. `"Infinity"` is a limit.
+    /// Reads a JSON list. `match` is an id, a pattern, or an object: the caller's regular expression. `"Infinity"` is a
+    /// limit.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         let list: Value = serde_json::from_str(text).map_err(|error| RuleError::NotJson(error.to_string()))?;
         let list: Vec<Raw> = serde_json::from_value(list).map_err(|error| RuleError::WrongShape(error.to_string()))?;
@@ -165,7 +166,8 @@ mod tests {
     fn an_exact_id_comes_first_then_the_first_pattern() {
         let rules = Rules::parse(
             r#"[{"match":"user:*","rateLimit":1},{"match":"user:a?c","rateLimit":2},
-                {"match":{"regexp":"x"},"rateLimit":3},{"match":"user:abc","rateLimit":"Infinity","refillRate":4,"weight":2},
+                {"match":{"regexp":"x"},"rateLimit":3},
+                {"match":"user:abc","rateLimit":"Infinity","refillRate":4,"weight":2},
                 {"match":"*","rateLimit":5}]"#,
         )
         .unwrap();

@@ -75,7 +75,8 @@ impl Busy {
         if self.limit > 0.0 && self.blocked_ms == 0.0 { 1.0 - self.tokens / self.limit } else { 1.0 }
     }
 
-    /// Whether this client comes before another one: the longer line first, then the emptier bucket, or one that is blocked.
+    /// Whether this client comes before another one: the longer line first, then the emptier bucket, or one that is
+    /// blocked.
     fn before(&self, other: &Self) -> bool {
         self.waiting > other.waiting || (self.waiting == other.waiting && self.used() > other.used())
     }

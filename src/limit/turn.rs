@@ -1,11 +1,11 @@
 //! Reservations where clients share a limit: a turn of fair queueing, taken in advance.
 //!
-//! In line a reservation could be promised nothing: a client's turn comes the later, the more come before it, and a more
-//! urgent class goes first at any time. So the tokens are taken from both buckets at once, if need be into debt, which
-//! the refills pay; whoever comes later pays for it. The promised time is when the refills have paid, and when everybody
-//! who waits in the ring could have had as many turns as the reservation is worth. So one that reserves again and again
-//! gets no more than its share, and holds up another by no more than one turn: a client that holds a reservation is
-//! given no second one beyond `quantum` times its weight before the first has come.
+//! In line a reservation could be promised nothing: a client's turn comes the later, the more come before it, and a
+//! more urgent class goes first at any time. So the tokens are taken from both buckets at once, if need be into debt,
+//! which the refills pay; whoever comes later pays for it. The promised time is when the refills have paid, and when
+//! everybody who waits in the ring could have had as many turns as the reservation is worth. So one that reserves again
+//! and again gets no more than its share, and holds up another by no more than one turn: a client that holds a
+//! reservation is given no second one beyond `quantum` times its weight before the first has come.
 
 use super::bucket::Bucket;
 use super::global::Global;

@@ -1,137 +1,29 @@
 'use strict';
 
 const { native, listen, unlisten } = require('../addon.cjs');
+const { adjust, amount, peek } = require('../limit/balance.cjs');
 const { busiest } = require('../limit/busiest.cjs');
 const { applyRules } = require('../limit/change.cjs');
-const { Clients, now, TOKENS, FAST, LIMIT, LAST_ACCESS, FLOOR, WAITING, TICK, ENDS } = require('../limit/clients.cjs');
+const { Clients, now, LAST_ACCESS } = require('../limit/clients.cjs');
 const { CombinedLimiter } = require('../limit/combined.cjs');
-const { watch } = require('../limit/idle.cjs');
+const { LazyRefill } = require('../limit/lazy-refill.cjs');
 const { middleware } = require('../limit/middleware.cjs');
+const { reserveOptions, shareOf, waitOptions, USUAL_CLASS } = require('../limit/options.cjs');
 const { reserve, reserveStore } = require('../limit/reservation.cjs');
 const { Rules } = require('../limit/rules.cjs');
-const { Store } = require('../limit/store.cjs');
+const { statsOf } = require('../limit/stats.cjs');
+const { Store, askStore } = require('../limit/store.cjs');
+const { slotFor, take, takeFrom, ALLOWED, DENIED, INVALID } = require('../limit/taking.cjs');
+const { BucketsView, QueuesView, bucketOf, settle } = require('../limit/views.cjs');
+const { arm, refuse, rejectAll, serve, stateOf, wait, ABORTED, SHUTDOWN } = require('../limit/waiters.cjs');
 const { Durations } = require('../metrics/durations.cjs');
 const { enroll } = require('../metrics/members.cjs');
-const { BucketsView, QueuesView, bucketOf, settle, slotOfBucket } = require('../limit/views.cjs');
-const { arm, refuse, rejectAll, serve, stateOf, textOf, wait, ABORTED, SHUTDOWN } = require('../limit/waiters.cjs');
 
 const STATE = Symbol('tooloo.limiter');
+
 function free({ handle, listener }) {
   native.limitClose(handle);
   unlisten(listener);
-}
-const DENIED = 0;
-const ALLOWED = 1;
-const INVALID = -1;
-/** The class of a request that names no priority. */
-const USUAL_CLASS = 5;
-
-/**
- * Stands where the original had its interval. There is no timer over all clients: refills are computed when a bucket
- * is looked at. `ref` and `unref` do nothing, as nothing is kept alive.
- */
-class LazyRefill {
-  constructor(intervalMs) {
-    this.intervalMs = intervalMs;
-  }
-  ref() {
-    return this;
-  }
-  unref() {
-    return this;
-  }
-  hasRef() {
-    return false;
-  }
-}
-
-function slotFor(limiter, state, id) {
-  const slot = state.clients.find(id);
-  if (slot >= 0) return slot;
-  const added = state.clients.add(id, limiter.rateLimit, limiter.refillRate);
-  watch(limiter, state);
-  return added;
-}
-
-/** Asks the native room; `inTurn` stands behind those who wait. */
-function ask(state, slot, cost, inTurn, time, priority) {
-  const { clients } = state;
-  const desk = clients.lay(slot, time, typeof cost === 'number' ? cost : NaN);
-  const verdict = inTurn ? native.limitTakeInTurn(clients.handle, desk, priority) : native.limitTake(clients.handle, desk);
-  clients.keep(slot);
-  state.numbers[0] = desk[TOKENS];
-  return verdict;
-}
-
-/** ALLOWED, DENIED or INVALID; the balance left is in `numbers[0]`. */
-function take(limiter, state, id, cost, inTurn, priority) {
-  // First of all: reading the clock waits for all loads before it, and those that follow are slow with many clients.
-  const time = now();
-  const { clients } = state;
-  const { window } = clients;
-  const slot = clients.find(id);
-  if (time >= window[ENDS]) clients.readWindow();
-  if (slot < 0) return ask(state, slotFor(limiter, state, id), cost, inTurn, time, priority);
-  const chunk = clients.chunk(slot);
-  const place = clients.place(slot);
-  const tick = window[TICK];
-  const settled = chunk[place + FAST];
-  if (settled !== tick) {
-    // Published for an earlier tick (not for none): from the floor on, the refills since then have filled the bucket.
-    if (!(settled >= 0 && settled < tick && chunk[place + TOKENS] >= chunk[place + FLOOR])) {
-      return ask(state, slot, cost, inTurn, time, priority);
-    }
-    chunk[place + TOKENS] = chunk[place + LIMIT];
-    chunk[place + FAST] = tick;
-  }
-  // The balance is final until the tick ends, so spending from it needs no second opinion.
-  if (typeof cost === 'number' && cost >= 0 && chunk[place + TOKENS] >= cost) {
-    chunk[place + TOKENS] -= cost;
-    chunk[place + LAST_ACCESS] = time;
-    state.numbers[0] = chunk[place + TOKENS];
-    return ALLOWED;
-  }
-  return ask(state, slot, cost, inTurn, time, priority);
-}
-
-/** As `take`, where somebody has replaced `getBucket`: its bucket decides, whatever it is. */
-function takeFrom(limiter, state, id, cost, inTurn, priority) {
-  const bucket = limiter.getBucket(id);
-  const slot = slotOfBucket(state, bucket);
-  if (slot >= 0) return ask(state, slot, cost, inTurn, now(), priority);
-  if (typeof cost !== 'number' || !(cost >= 0)) return INVALID;
-  if (!(bucket.tokens >= cost)) return DENIED;
-  bucket.tokens -= cost;
-  state.numbers[0] = bucket.tokens;
-  return ALLOWED;
-}
-
-/** The client's own weight and class, where clients share a limit. */
-function shareOf(state, id) {
-  return state.shared ? state.clients.rules?.shareOf(id) : undefined;
-}
-
-/** `{ signal, timeoutMs, weight, priority }`, checked; -1 where no time is given. */
-function waitOptions(options, maxWaitTime, share) {
-  const { signal, timeoutMs, weight, priority } = options ?? {};
-  if (signal !== undefined && signal !== null && typeof signal.addEventListener !== 'function') {
-    throw new TypeError('option "signal" must be an AbortSignal');
-  }
-  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
-    throw new TypeError('option "timeoutMs" must be a number of milliseconds');
-  }
-  const usual = typeof maxWaitTime === 'number' && maxWaitTime > 0 ? maxWaitTime : -1;
-  if (weight !== undefined || priority !== undefined) native.limitShare(weight, priority);
-  const { weight: ownWeight = 1, priority: ownClass = USUAL_CLASS } = share ?? {};
-  return { signal: signal ?? undefined, timeoutMs: timeoutMs ?? usual, weight: weight ?? ownWeight, priority: priority ?? ownClass };
-}
-
-/** `{ maxWaitMs, weight }`, checked. */
-function reserveOptions({ maxWaitMs, weight }, maxWaitTime, share) {
-  const most = maxWaitMs ?? maxWaitTime;
-  if (!(typeof most === 'number' && most >= 0)) throw new TypeError('option "maxWaitMs" must be a number of milliseconds');
-  if (weight !== undefined) native.limitShare(weight, undefined);
-  return { maxWaitMs: most, weight: weight ?? share?.weight ?? 1 };
 }
 
 class RateLimiter {
@@ -293,43 +185,29 @@ class RateLimiter {
     rules.set(limits);
     clients.rules = rules;
     const held = new WeakRef(this);
-    if (typeof limits === 'string') rules.watch(limits, () => changed(held.deref() ?? rules.unwatch()));
+    const again = (limiter) => (limiter === undefined ? rules.unwatch() : applyRules(limiter, limiter[STATE]));
+    if (typeof limits === 'string') rules.watch(limits, () => again(held.deref()));
     else rules.unwatch();
     applyRules(this, state);
   }
 
   resetBucket(clientId) {
-    adjust(this, clientId, NaN);
+    adjust(this, this[STATE], clientId, NaN);
   }
 
   /** What the limit looks like for a client, without taking anything or making it known. */
   peek(clientId, tokens = 1) {
-    const state = this[STATE];
-    const slot = state.clients.find(clientId);
-    const cost = typeof tokens === 'number' ? tokens : NaN;
-    if (slot >= 0) return stateOf(state, slot, cost);
-    if (state.store !== null) {
-      // Nobody knows better than the store; as far as is known here the bucket is full.
-      const allowed = cost >= 0 && cost <= this.rateLimit;
-      const retryAfterMs = allowed ? 0 : Infinity;
-      return { allowed, limit: this.rateLimit, remaining: Math.floor(this.rateLimit), retryAfterMs, resetMs: 0 };
-    }
-    // The slot of nobody: a full bucket to look at.
-    const [limit, rate] = state.clients.rules?.find(clientId) ?? [this.rateLimit, this.refillRate];
-    const nobody = state.clients.borrow(limit, rate);
-    const info = stateOf(state, nobody, cost);
-    state.clients.giveBack(nobody);
-    return info;
+    return peek(this, this[STATE], clientId, tokens);
   }
 
   /** Takes tokens away, down to zero. */
   penalty(clientId, tokens = 1) {
-    return adjust(this, clientId, -amount(tokens));
+    return adjust(this, this[STATE], clientId, -amount(tokens));
   }
 
   /** Gives tokens back, up to the limit, and serves who waits for them. */
   reward(clientId, tokens = 1) {
-    const info = adjust(this, clientId, amount(tokens));
+    const info = adjust(this, this[STATE], clientId, amount(tokens));
     this.processQueue(clientId);
     return info;
   }
@@ -379,45 +257,8 @@ class RateLimiter {
     return middleware(this, options);
   }
 
-  getStats({ buckets: each = true } = {}) {
-    const { totalRequests, allowedRequests, deniedRequests, queuedRequests } = this.stats;
-    const { clients, waiters } = this[STATE];
-    const buckets = {};
-    for (const slot of each ? clients.slots() : []) {
-      settle(this[STATE], slot, false);
-      const chunk = clients.chunk(slot);
-      const place = clients.place(slot);
-      const [tokens, , limit] = chunk.subarray(place, place + 3);
-      const value = {
-        tokens: native.limitShown(tokens),
-        limit,
-        utilization: native.limitUtilization(tokens, limit),
-        queueSize: chunk[place + WAITING],
-      };
-      const name = textOf(clients.idOf(slot));
-      if (name === '__proto__') {
-        Object.defineProperty(buckets, name, { value, enumerable: true, configurable: true, writable: true });
-      } else {
-        buckets[name] = value;
-      }
-    }
-    const stats = {
-      totalRequests,
-      allowedRequests,
-      deniedRequests,
-      allowRate: native.limitAllowRate(Number(allowedRequests), Number(deniedRequests)),
-      queuedRequests,
-      waitingRequests: waiters.size,
-      activeBuckets: clients.size,
-      buckets,
-    };
-    if (this.globalLimit !== undefined) {
-      const tokens = native.limitShared(clients.handle, now());
-      const limit = this.globalLimit.rateLimit;
-      stats.global = { tokens: native.limitShown(tokens), limit, utilization: native.limitUtilization(tokens, limit) };
-    }
-    if (this[STATE].store !== null) stats.store = this[STATE].store.stats();
-    return stats;
+  getStats(options) {
+    return statsOf(this, this[STATE], options);
   }
 
   getBusiest(limit = 10) {
@@ -448,34 +289,6 @@ class RateLimiter {
     state.clients.readWindow();
     this.refillTimer = null;
   }
-}
-
-/** The file with the limits has others. */
-function changed(limiter) {
-  if (limiter !== undefined) applyRules(limiter, limiter[STATE]);
-}
-
-/** Asks the shared bucket itself. */
-function askStore(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
-  if (state.closed) throw refuse(limiter, state, SHUTDOWN, { id, slot, tokens }).error;
-  if (!(typeof tokens === 'number' && tokens >= 0)) throw refuse(limiter, state, -6, { id, slot, tokens }).error;
-  return state.store.acquire({ id, slot, tokens, timeoutMs, signal, inTurn: limiter.fairQueueing });
-}
-
-/** A number of tokens to add or take away. */
-function amount(tokens) {
-  if (typeof tokens === 'number' && tokens >= 0) return tokens;
-  throw native.limitError(-6, '', 0, 0);
-}
-
-/** Adds to a bucket, takes from it, or with NaN fills it; says what it looks like now. */
-function adjust(limiter, id, by) {
-  const state = limiter[STATE];
-  const { clients } = state;
-  const slot = slotFor(limiter, state, id);
-  state.clients.ask(native.limitAdjust, slot, by);
-  arm(limiter, state);
-  return stateOf(state, slot, 1);
 }
 
 // What a caller may replace; as long as it is these, buckets need not be made into objects.

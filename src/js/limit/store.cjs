@@ -219,4 +219,11 @@ class Store {
   }
 }
 
-exports.Store = Store;
+/** Asks the shared bucket itself. */
+function askStore(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
+  if (state.closed) throw refuse(limiter, state, SHUTDOWN, { id, slot, tokens }).error;
+  if (!(typeof tokens === 'number' && tokens >= 0)) throw refuse(limiter, state, -6, { id, slot, tokens }).error;
+  return state.store.acquire({ id, slot, tokens, timeoutMs, signal, inTurn: limiter.fairQueueing });
+}
+
+module.exports = { Store, askStore };

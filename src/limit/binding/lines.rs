@@ -71,8 +71,8 @@ fn refusal(refusal: Refusal) -> f64 {
     }
 }
 
-/// `(handle, desk with the cost, timeoutMs, class, weight)` → the ticket, or a refusal below zero, as `limitError` knows
-/// it.
+/// `(handle, desk with the cost, timeoutMs, class, weight)` → the ticket, or a refusal below zero, as `limitError`
+/// knows it.
 fn enqueue<'s>(call: &Call<'s>) -> Answer<'s> {
     let (timeout, class, weight) = (call.number_at(2)?, call.uint_at(3)?, call.number_at(4)?);
     let timeout = (timeout >= 0.0).then_some(timeout);
@@ -88,8 +88,8 @@ fn enqueue<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.number(ticket.map_or_else(refusal, |ticket| ticket as f64)))
 }
 
-/// `(handle, desk with the cost, maxWaitMs, out, weight)` → the ticket, 0 when its tokens are taken already, or a refusal;
-/// `out` gets the milliseconds.
+/// `(handle, desk with the cost, maxWaitMs, out, weight)` → the ticket, 0 when its tokens are taken already, or a
+/// refusal; `out` gets the milliseconds.
 fn reserve<'s>(call: &Call<'s>) -> Answer<'s> {
     let (most, out, weight) = (call.number_at(2)?, call.cells::<f64>(3)?, call.number_at(4)?);
     let reserved = bucket(call, |limiter, slot, bucket, now, cost| {

@@ -5,13 +5,13 @@ mod lines;
 mod remote;
 mod rules;
 mod sweep;
+mod texts;
 
 use super::bucket::Bucket;
 use super::config::{GlobalConfig, LimiterConfig, own_setting};
 use super::error::LimitError;
 use super::limiter::Limiter;
 use super::shared::{STRIDE, Slot};
-use super::{headers, stats};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::options::{OptionError, Scalar};
@@ -27,6 +27,7 @@ pub fn register(exports: Exports<'_>) {
     remote::register(exports);
     rules::register(exports);
     sweep::register(exports);
+    texts::register(exports);
     exports
         .function("limitOpen", open)
         .function("limitClose", close)
@@ -39,12 +40,7 @@ pub fn register(exports: Exports<'_>) {
         .function("limitShared", shared)
         .function("limitSet", set_limit)
         .function("limitAdjust", adjust)
-        .function("limitBlock", block)
-        .function("limitError", error)
-        .function("limitAllowRate", |call| Ok(call.text(&stats::allow_rate(call.number_at(0)?, call.number_at(1)?))))
-        .function("limitUtilization", |call| Ok(call.text(&stats::utilization(call.number_at(0)?, call.number_at(1)?))))
-        .function("limitShown", |call| Ok(call.number(stats::shown(call.number_at(0)?))))
-        .function("limitHeaders", header_lines);
+        .function("limitBlock", block);
 }
 
 /// Runs `body` with the limiter in argument 0.
@@ -283,32 +279,6 @@ fn block<'s>(call: &Call<'s>) -> Answer<'s> {
         limiter.plan(slot, bucket);
     })?;
     Ok(call.undefined())
-}
-
-/// `(refusal, client, cost, limit)` → the error to reject with.
-fn error<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (refusal, client) = (call.number_at(0)?, call.text_at(1)?.to_string());
-    let error = match refusal as i32 {
-        -1 => LimitError::Timeout { client },
-        -2 => LimitError::CostExceedsLimit { client, cost: call.number_at(2)?, limit: call.number_at(3)? },
-        -3 => LimitError::QueueFull { client },
-        -4 => LimitError::Aborted { client },
-        -5 => LimitError::Shutdown,
-        -8 => LimitError::TurnTaken { client },
-        -7 => LimitError::StoreAway { client },
-        _ => LimitError::OutOfRange { name: "tokens" },
-    };
-    Ok(call.error(&Failure::from(error)))
-}
-
-/// `(name, limit, rate, remaining, fullInMs, retryAfterMs)` → `RateLimit-Policy`, `RateLimit` and `Retry-After` (empty
-/// for none), a line each.
-fn header_lines<'s>(call: &Call<'s>) -> Answer<'s> {
-    let name = call.text_at(0)?;
-    let policy = headers::policy(&name, call.number_at(1)?, call.number_at(2)?);
-    let current = headers::current(&name, call.number_at(3)?, call.number_at(4)?);
-    let retry = headers::retry_after(call.number_at(5)?).map_or_else(String::new, |seconds| seconds.to_string());
-    Ok(call.text(&format!("{policy}\n{current}\n{retry}")))
 }
 
 fn write(out: &[Cell<f64>], from: usize, values: &[f64]) {

@@ -58,8 +58,8 @@ pub(super) fn open(call: &Call<'_>, config: &LimiterConfig) -> Result<Option<Rem
     Ok(Some(Remote::new(store, interval_ms, sender, insured, is_up, figures)))
 }
 
-/// Number, verdict (as `limitError` knows refusals; 1 granted at once, 2 after a wait, 0 refused), whole tokens left, ms
-/// until they would be there, ms waited.
+/// Number, verdict (as `limitError` knows refusals; 1 granted at once, 2 after a wait, 0 refused), whole tokens left,
+/// ms until they would be there, ms waited.
 fn numbers(outcome: &Outcome) -> [f64; 5] {
     let verdict = match outcome.verdict {
         Verdict::Granted { waited: false } => 1.0,

@@ -15,8 +15,8 @@ fn rules<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `(handle, id, place, out)` → the place of the rule for this id (or that place itself, when it is not negative), -1 for
-/// none; `out` gets its limit, its rate, whether it names the id, its weight and its
+/// `(handle, id, place, out)` → the place of the rule for this id (or that place itself, when it is not negative), -1
+/// for none; `out` gets its limit, its rate, whether it names the id, its weight and its
 /// class.
 fn rule<'s>(call: &Call<'s>) -> Answer<'s> {
     let (id, place, out) = (call.text_at(1)?, call.number_at(2)?, call.cells::<f64>(3)?);

@@ -49,8 +49,8 @@ fn fullest_slot<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.int(found.map_or(-1, |index| (index.min(chunk.len() / STRIDE)) as i32)))
 }
 
-/// `(handle, chunk, from, count, now, out)` → how many are busy; `out` gets index, tokens, limit, line and block (ms) of
-/// each, as many as fit.
+/// `(handle, chunk, from, count, now, out)` → how many are busy; `out` gets index, tokens, limit, line and block (ms)
+/// of each, as many as fit.
 fn busiest_slots<'s>(call: &Call<'s>) -> Answer<'s> {
     let (chunk, from, count) = (call.cells(1)?, call.uint_at(2)? as usize, call.uint_at(3)? as usize);
     let (now, out) = (call.number_at(4)?, call.cells::<f64>(5)?);

@@ -1,9 +1,10 @@
 -- Questions about buckets, answered in one step. The same arithmetic as src/limit/bucket.rs, on this server's clock.
 --
--- KEYS: one bucket each. ARGV: the refill interval in ms; then for each key its limit, its tokens a second, the number of
--- questions, and each question: a letter, a number and, for "t" and "p", how many times, for "v" how many ms.
--- A bucket is three doubles (tokens, the tick they were settled at, blocked until), and two more (limit, tokens a second)
--- when it was given its own. Answers: the time; for each key tokens, limit, tokens a second, blocked until, an answer each.
+-- KEYS: one bucket each. ARGV: the refill interval in ms; then for each key its limit, its tokens a second, the number
+-- of questions, and each question: a letter, a number and, for "t" and "p", how many times, for "v" how many ms.
+-- A bucket is three doubles (tokens, the tick they were settled at, blocked until), and two more (limit, tokens a
+-- second) when it was given its own. Answers: the time; for each key tokens, limit, tokens a second, blocked until, an
+-- answer each.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local interval = tonumber(ARGV[1])

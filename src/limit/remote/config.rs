@@ -20,7 +20,8 @@ pub enum Insurance {
 pub struct StoreConfig {
     /// Where it is, and what stands before every key.
     pub engine: ClusterConfig,
-    /// Tokens of one client that this process holds at most for `isAllowed`. Default: a twentieth of the limit, at least 1.
+    /// Tokens of one client that this process holds at most for `isAllowed`. Default: a twentieth of the limit, at
+    /// least 1.
     pub lease_tokens: f64,
     /// How long they lie unused before they go back. Default 1 s.
     pub lease: Duration,

@@ -1,12 +1,12 @@
 //! What this process holds of buckets that several processes share, so that `isAllowed` can answer at once.
 //!
-//! A lease is tokens that were taken from the shared bucket, at most `leaseTokens` a client. One part lies in the face's
-//! array, to be spent without a question; the rest waits here, and when the first part is used up the next lease is
-//! asked for while that rest is spent. What lies unused for `leaseMs` goes back.
+//! A lease is tokens that were taken from the shared bucket, at most `leaseTokens` a client. One part lies in the
+//! face's array, to be spent without a question; the rest waits here, and when the first part is used up the next lease
+//! is asked for while that rest is spent. What lies unused for `leaseMs` goes back.
 //!
-//! A client that holds nothing, and whose bucket is not known to be short, is not made to wait for the lease: half of one
-//! is spent in advance, and taken from the shared bucket at once, if need be into debt, which its refills pay. It holds
-//! either a lease or such a debt, so processes let through at most the limit, its refills, and one lease each.
+//! A client that holds nothing, and whose bucket is not known to be short, is not made to wait for the lease: half of
+//! one is spent in advance, and taken from the shared bucket at once, if need be into debt, which its refills pay. It
+//! holds either a lease or such a debt, so processes let through at most the limit, its refills, and one lease each.
 
 use super::config::StoreConfig;
 use super::inbox::{Answered, Inbox};

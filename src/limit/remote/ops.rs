@@ -1,5 +1,6 @@
 //! What can be asked of a bucket that several processes share, and what comes back. `bucket.lua` carries it out on the
-//! server; [`apply`] does the same on a bucket of this process, for when the server is away. A test holds both together.
+//! server; [`apply`] does the same on a bucket of this process, for when the server is away. A test holds both
+//! together.
 
 use crate::limit::bucket::Bucket;
 use crate::limit::ticks::Ticks;
@@ -31,8 +32,8 @@ pub enum Op {
     Limit(f64),
     /// Tokens a second of its own.
     Rate(f64),
-    /// Takes so much for a time to come, if need be into debt, unless its refills have paid for it only after so many ms.
-    /// Answer: in how many ms they have; [`TOO_LATE`] or [`TOO_DEAR`] when nothing is taken.
+    /// Takes so much for a time to come, if need be into debt, unless its refills have paid for it only after so many
+    /// ms. Answer: in how many ms they have; [`TOO_LATE`] or [`TOO_DEAR`] when nothing is taken.
     Reserve(f64, u32),
     /// Changes nothing.
     Look,

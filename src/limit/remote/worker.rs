@@ -1,8 +1,8 @@
 //! The task that asks the store: what was asked in one turn leaves together, requests of one client in one question.
 //!
 //! Requests of a client stand in a line and are asked about in order, one question under way at a time; whoever is
-//! refused is asked about again with the refill that pays for him. What is under way when its caller leaves, or runs out
-//! of time, and is granted all the same, is given back.
+//! refused is asked about again with the refill that pays for him. What is under way when its caller leaves, or runs
+//! out of time, and is granted all the same, is given back.
 
 use super::insurance::Insured;
 use super::ops::{Op, Reply, Request};
