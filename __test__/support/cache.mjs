@@ -21,7 +21,8 @@ export function temporary(t) {
   t.after(() => {
     // What is still being written would come back.
     native.cacheDrain();
-    fs.rmSync(folder, { recursive: true, force: true });
+    // A thread may be making a folder for a cache that nobody waits for.
+    fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
   });
   return folder;
 }
