@@ -22,7 +22,13 @@ export function temporary(t) {
     // What is still being written would come back.
     native.cacheDrain();
     // A thread may be making a folder for a cache that nobody waits for.
-    fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
+    for (let left = 1000; fs.existsSync(folder); left -= 1) {
+      try {
+        fs.rmSync(folder, { recursive: true, force: true });
+      } catch (error) {
+        if (error.code !== 'ENOTEMPTY' || left === 0) throw error;
+      }
+    }
   });
   return folder;
 }
