@@ -26,6 +26,7 @@ pub mod parameter;
 pub mod passfile;
 #[allow(clippy::module_inception)] // the room's subject
 pub mod pool;
+pub mod protection;
 pub mod row;
 pub mod socket;
 pub mod statement;
@@ -34,6 +35,7 @@ pub mod stream;
 pub mod tls;
 pub mod types;
 pub mod unnamed;
+pub mod value;
 pub mod wire;
 
 #[cfg(feature = "node")]
