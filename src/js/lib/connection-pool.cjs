@@ -11,6 +11,7 @@ const { enroll } = require('../metrics/members.cjs');
 const { Listening } = require('../pool/listening.cjs');
 const { countdown, limitsOf } = require('../pool/limit.cjs');
 const { PgConnection, Server, checked, normalized } = require('../pool/postgres.cjs');
+const { Rows } = require('../pool/rows.cjs');
 const { settingsOf } = require('../pool/settings.cjs');
 const { rollback, transaction } = require('../pool/transaction.cjs');
 const engine = require('../pool/engine.cjs');
@@ -227,10 +228,14 @@ class ConnectionPool {
   }
 
   /** The rows of a statement, one by one, read as they are wanted. */
-  async *stream(text, params, options) {
+  stream(text, params, options) {
+    return new Rows(this.#batches(text, params, options));
+  }
+
+  async *#batches(text, params, options) {
     const { conn, rest } = await this.#lend(options ?? (text !== null && typeof text === 'object' ? text : undefined));
     try {
-      yield* needing((it) => it.stream(text, params, rest()), 'stream')(conn);
+      yield* Rows.batchesOf(needing((it) => it.stream(text, params, rest()), 'stream')(conn));
     } finally {
       this.release(conn);
     }

@@ -5,6 +5,7 @@
 const { native, request } = require('../addon.cjs');
 const { decode, errorOf } = require('./decoder.cjs');
 const { Limit, hold } = require('./limit.cjs');
+const { Rows } = require('./rows.cjs');
 
 const NUMBERS = Symbol.for('tooloo-native.connection');
 const BATCH = 1000;
@@ -55,9 +56,9 @@ function nextBatch(connection, handle, size, how) {
 }
 
 /**
- * Runs `work({ open, within, check })` with the connection to itself: `open(start)` starts what `close(handle, number)`
- * ends, which answers whether the connection is still of use; `within(promise)` is the promise within the limits. When a
- * limit is reached, it is closed at once, and the caller does not wait for that.
+ * Runs `work({ open, within, limit })` with the connection to itself: `open(start)` starts what `close(handle, number)`
+ * ends, which answers whether the connection is still of use; `within(promise)` is the promise within the limits, of which
+ * `limit` tells. When one is reached, it is closed at once, and the caller does not wait for that.
  */
 async function* exclusively(connection, options, close, work) {
   const limit = Limit.of(options);
@@ -75,9 +76,6 @@ async function* exclusively(connection, options, close, work) {
     hold(connection, closing);
   });
   const within = (promise) => (limit === undefined ? promise : limit.race(promise));
-  const check = () => {
-    if (limit?.error !== undefined) throw limit.error;
-  };
   const open = async (start) => {
     const opened = ask(connection, (number) => {
       handle = start(number);
@@ -86,7 +84,7 @@ async function* exclusively(connection, options, close, work) {
     return handle;
   };
   try {
-    yield* work({ open, within, check });
+    yield* work({ open, within, limit });
   } finally {
     limit?.end();
     if (closing === undefined) await end();
@@ -94,10 +92,12 @@ async function* exclusively(connection, options, close, work) {
 }
 
 /** Rows of a statement, one by one. Leaving the loop cancels the statement. */
-async function* stream(connection, text, parameters, options, how) {
+const stream = (...args) => new Rows(batches(...args));
+
+async function* batches(connection, text, parameters, options, how) {
   const size = batchSizeOf(options);
   const close = (handle, number) => native.pgStreamClose(handle, number);
-  yield* exclusively(connection, options, close, async function* rowsOf({ open, within, check }) {
+  yield* exclusively(connection, options, close, async function* batchesOf({ open, within, limit }) {
     const handle = await open((number) => native.pgStream(...connection[NUMBERS], number, text, parameters));
     const next = () => {
       const promise = nextBatch(connection, handle, size, how);
@@ -110,10 +110,7 @@ async function* stream(connection, text, parameters, options, how) {
       for (;;) {
         const { rows, last } = await within(ahead);
         ahead = last ? undefined : next();
-        for (const row of rows) {
-          check();
-          yield row;
-        }
+        yield { rows, limit };
         if (last) return;
       }
     } finally {
