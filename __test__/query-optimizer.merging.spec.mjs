@@ -283,3 +283,42 @@ test('statements that a user\'s queryBatch sees are statements', async () => {
   assert.match(seen[0].text, /unnest\(\$1::pg_catalog\._int4\)/);
   assert.deepEqual(seen[0].params, ['{1,2}']);
 });
+
+describe('many merged lookups', () => {
+  const many = Array.from({ length: 2_500 }, (_, index) => [index]);
+
+  async function connectionsFor(own, text, list) {
+    const optimizer = new QueryOptimizer({ pool: own, batchSize: 1e9, batchTimeout: LONG });
+    // What the server knows of the text is asked for first.
+    for (const round of [list.slice(0, 2), list]) {
+      const { acquired } = own.getStats();
+      const results = Promise.all(round.map((params) => optimizer.queueQuery(text, params)));
+      await optimizer.flush();
+      const rows = (await results).flatMap((result) => result.rows);
+      if (round === list) return { rows: rows.length, connections: own.getStats().acquired - acquired };
+    }
+    throw new Error('unreachable');
+  }
+
+  test('go over the connections that nobody uses, at the same time', async () => {
+    const own = new ConnectionPool({ connectionString: server.url, minConnections: 3, maxConnections: 3 });
+    await own.initialize();
+    assert.deepEqual(await connectionsFor(own, LOOKUP, many), { rows: 100, connections: 3 });
+    const lent = [await own.acquire(), await own.acquire()];
+    assert.deepEqual(await connectionsFor(own, LOOKUP, many), { rows: 100, connections: 1 });
+    for (const conn of lent) own.release(conn);
+    await own.drain();
+  });
+
+  test('fail alone when one of them fails, whichever connection they took', async () => {
+    const own = new ConnectionPool({ connectionString: server.url, minConnections: 3, maxConnections: 3 });
+    await own.initialize();
+    const optimizer = new QueryOptimizer({ pool: own, batchSize: 1e9, batchTimeout: LONG });
+    const list = many.map(([id]) => [id === 2_222 ? 'not a number' : id]);
+    const settled = Promise.allSettled(list.map((params) => optimizer.queueQuery(LOOKUP, params)));
+    await optimizer.flush();
+    const failed = (await settled).flatMap(({ status, reason }, index) => (status === 'rejected' ? [[index, reason.code]] : []));
+    assert.deepEqual(failed, [[2_222, '22P02']]);
+    await own.drain();
+  });
+});

@@ -25,6 +25,11 @@ SELECT json_build_object(
       WHERE c.oid >= 16384 AND p.provolatile = 'v'),
   'columns', (SELECT count(*) FROM pg_catalog.pg_attribute
     WHERE attrelid = pg_catalog.to_regclass(($1::text[])[1]) AND attname = ANY ($3::name[]) AND NOT attisdropped),
+  'leading', (SELECT json_agg(a.attname) FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_am m ON m.oid = c.relam
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = pg_catalog.to_regclass(($1::text[])[1]) AND i.indisvalid AND i.indpred IS NULL
+    AND m.amname = 'btree'),
   'types', (SELECT json_agg(json_build_object('name', t.typname, 'kind', t.typtype, 'own', t.oid >= 16384,
       'delimiter', t.typdelim,
       'array', pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(a.typname)) ORDER BY k.place)
@@ -45,6 +50,8 @@ struct Facts {
     custom: usize,
     /// Columns that the table has.
     columns: usize,
+    /// Columns of the table that are the first of a B-tree index over all rows.
+    leading: Option<Vec<String>>,
     /// Types of the parameters that there are arrays of.
     types: Option<Vec<KeyType>>,
 }
@@ -160,7 +167,8 @@ pub fn judge(reading: &Reading, answer: &str) -> Verdict {
     }
     let arrays: Vec<&str> = types.iter().map(|kind| kind.array.as_str()).collect();
     let bytes = types.iter().map(|kind| kind.name == "bytea").collect();
-    Verdict { shares: true, merged: Some(lookup.merged(&arrays)), bytes, refusal: None }
+    let merged = lookup.merged(&arrays, &facts.leading.unwrap_or_default());
+    Verdict { shares: true, merged: Some(merged), bytes, refusal: None }
 }
 
 #[cfg(test)]
@@ -172,6 +180,7 @@ mod tests {
     fn answer(change: impl Fn(&mut serde_json::Value)) -> Verdict {
         let mut facts = serde_json::json!({
             "plain": 1, "secured": 0, "volatile": 1, "custom": 0, "columns": 2,
+            "leading": ["a"],
             "types": [{ "name": "int4", "kind": "b", "own": false, "delimiter": ",", "array": "pg_catalog._int4" }],
         });
         change(&mut facts);
@@ -182,7 +191,14 @@ mod tests {
     fn a_lookup_in_a_plain_table_is_merged() {
         let verdict = answer(|_| {});
         assert!(verdict.shares && verdict.refusal.is_none());
-        assert!(verdict.merged.unwrap().contains("unnest($1::pg_catalog._int4) WITH ORDINALITY"));
+        let merged = verdict.merged.unwrap();
+        assert!(merged.contains("unnest($1::pg_catalog._int4) WITH ORDINALITY") && !merged.contains("ANY"), "{merged}");
+    }
+
+    #[test]
+    fn the_rows_of_an_indexed_key_are_found_through_its_index() {
+        let verdict = answer(|facts| facts["leading"] = serde_json::json!(["a", "b"]));
+        assert!(verdict.merged.unwrap().contains("\nAND b = ANY ($1::pg_catalog._int4)\n"));
     }
 
     #[test]

@@ -11,7 +11,12 @@
 //! The caller's own text stands in it, with a column in the place of each parameter, of the type that the server had
 //! found for the parameter. So the same comparison is made, by the server, which also says to which lookup a row
 //! belongs: collations, `citext`, padded `char(n)`, `1.0 = 1`, NaN and NULL are what they are alone. The planner pulls
-//! the subquery up into a join. A `key = ANY ($1)`, which says less, would leave the assigning of rows to the client.
+//! the subquery up into a join. A `key = ANY ($1)` alone, which says less, would leave the assigning of rows to the client.
+//!
+//! Where the key is the first column of an index, the subquery gets `AND key = ANY ($1::int4[])`: it takes nothing away,
+//! but tells the planner of an index scan for all keys, where it would read and hash the whole table for a thousand
+//! keys in 50,000 rows (4.6 ms instead of 1.3). Without an index, or in a generic plan that does not use it, each row
+//! would be compared with each key, so it stands nowhere else.
 //!
 //! What is more than a lookup is refused, even where LATERAL would do: only this shape is worth it.
 
@@ -38,6 +43,17 @@ pub struct Lookup {
     pieces: Vec<String>,
     /// The parameters between the pieces, counted from 1.
     places: Vec<usize>,
+    /// The only key, if it is compared with its parameter as it comes.
+    only_key: Option<Key>,
+}
+
+/// A column that is compared with a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    /// As it stands in the text.
+    sql: String,
+    /// As the server folds it.
+    name: String,
 }
 
 impl Lookup {
@@ -48,7 +64,7 @@ impl Lookup {
         shape.projection(select)?;
         let Some(condition) = &select.selection else { return Err(Refusal::NoKey) };
         shape.condition(condition)?;
-        let Shape { mut columns, mut parameters } = shape;
+        let Shape { mut columns, mut parameters, mut keys } = shape;
         if parameters.is_empty() {
             return Err(Refusal::NoKey);
         }
@@ -66,12 +82,13 @@ impl Lookup {
         }
         columns.sort_unstable();
         columns.dedup();
-        Ok(Self { columns, parameters: distinct.len(), pieces, places })
+        let only_key = if parameters.len() == 1 { keys.pop() } else { None };
+        Ok(Self { columns, parameters: distinct.len(), pieces, places, only_key })
     }
 
-    /// The merged statement; `arrays` are the names of the array types of the parameters. Its first column is the
-    /// number of the lookup, from 1, the others are those of the lookup.
-    pub fn merged(&self, arrays: &[&str]) -> String {
+    /// The merged statement; `arrays` are the names of the array types of the parameters, `leading` the columns that are
+    /// the first of an index. Its first column is the number of the lookup, from 1, the others are those of the lookup.
+    pub fn merged(&self, arrays: &[&str], leading: &[String]) -> String {
         let list = |item: &dyn Fn(usize) -> String| (1..=self.parameters).map(item).collect::<Vec<_>>().join(", ");
         let keys = list(&|index| format!("${index}::{}", arrays.get(index - 1).copied().unwrap_or_default()));
         let names = list(&|index| format!("{PREFIX}{index}"));
@@ -81,6 +98,12 @@ impl Lookup {
             if let Some(place) = self.places.get(index) {
                 inner.push_str(&format!("{PREFIX}k.{PREFIX}{place}"));
             }
+        }
+        if let (Some(key), [array]) = (&self.only_key, arrays)
+            && leading.contains(&key.name)
+        {
+            // The condition, a conjunction, is the last clause.
+            inner.push_str(&format!("\nAND {} = ANY ($1::{array})", key.sql));
         }
         format!(
             "SELECT {PREFIX}k.{PREFIX}n::int4, {PREFIX}t.* FROM unnest({keys}) WITH ORDINALITY AS \
@@ -164,6 +187,8 @@ struct Shape {
     columns: Vec<String>,
     /// One for each place, in no order.
     parameters: Vec<usize>,
+    /// Those that are compared with a parameter as it comes.
+    keys: Vec<Key>,
 }
 
 impl Shape {
@@ -233,6 +258,9 @@ impl Shape {
         let is_key = self.column(column);
         if is_key {
             self.parameters.push(number);
+            if let (Expr::Value(_), Some(name)) = (parameter, self.columns.last()) {
+                self.keys.push(Key { sql: column.to_string(), name: name.clone() });
+            }
         }
         is_key
     }
@@ -397,14 +425,34 @@ mod tests {
         ] {
             let lookup = lookup(text).unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"));
             assert_eq!(lookup.parameters, keys, "{text}");
-            let merged = lookup.merged(&["pg_catalog._int4", "pg_catalog._text"]);
+            let merged = lookup.merged(&["pg_catalog._int4", "pg_catalog._text"], &[]);
             assert!(merged.contains(&format!("LATERAL (\n{inner}\n) AS tooloo_t")), "{merged}");
         }
-        let merged = lookup("SELECT a FROM t WHERE b = $1 AND c = $2").unwrap().merged(&["x._a", "y._b"]);
+        let merged = lookup("SELECT a FROM t WHERE b = $1 AND c = $2")
+            .unwrap()
+            .merged(&["x._a", "y._b"], &["b".into(), "c".into()]);
         assert!(merged.starts_with(
             "SELECT tooloo_k.tooloo_n::int4, tooloo_t.* FROM unnest($1::x._a, $2::y._b) WITH ORDINALITY AS \
              tooloo_k (tooloo_1, tooloo_2, tooloo_n), LATERAL ("
         ));
+        assert!(!merged.contains("ANY"), "{merged}");
+    }
+
+    #[test]
+    fn the_keys_stand_there_once_more_where_an_index_begins_with_the_column() {
+        let leading = ["b".to_string(), "T".to_string()];
+        for (text, more) in [
+            ("SELECT a FROM t WHERE b = $1", Some("b = ANY ($1::x._a)")),
+            ("SELECT a FROM t u WHERE $1 = U.B AND c IS NULL -- why", Some("U.B = ANY ($1::x._a)")),
+            ("SELECT a FROM t WHERE (\"T\" = $1);", Some("\"T\" = ANY ($1::x._a)")),
+            ("SELECT a FROM t WHERE c = $1", None),
+            ("SELECT a FROM t WHERE b = $1::int", None),
+            ("SELECT a FROM t WHERE b = $1 AND c = $1", None),
+        ] {
+            let merged = lookup(text).unwrap().merged(&["x._a"], &leading);
+            let found = merged.split_once("\nAND ").and_then(|(_, rest)| rest.split_once("\n) AS"));
+            assert_eq!(found.map(|(more, _)| more), more, "{text}");
+        }
     }
 
     #[test]

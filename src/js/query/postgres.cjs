@@ -3,12 +3,15 @@
 // results are those that each query would have had alone.
 
 const { native } = require('../addon.cjs');
+const { STATE } = require('../pool/engine.cjs');
 const { LOOKUPS } = require('../pool/settings.cjs');
 const { copyOfResult } = require('./copies.cjs');
 const { disown, knowledgeOf } = require('./knowledge.cjs');
 const { Asked } = require('./lookups.cjs');
 
 const { lookups: MERGED_LOOKUPS } = native.queryMergeLimits();
+/** Connections that one batch takes at most. */
+const MOST_CONNECTIONS = 4;
 const NONE = Object.freeze([]);
 const ignore = () => {};
 
@@ -147,8 +150,28 @@ class Batch {
     this.takers = [];
     if (statements.length === 0) return;
     this.counts.statementsSent += statements.length;
-    const outcomes = await this.pool.queryBatch(statements);
-    takers.forEach((take, index) => take(outcomes[index]));
+    let at = 0;
+    const parts = this.parts(statements).map(async (part) => {
+      const first = at;
+      at += part.length;
+      const outcomes = await this.pool.queryBatch(part);
+      for (let index = 0; index < part.length; index += 1) takers[first + index](outcomes[index]);
+    });
+    await Promise.all(parts);
+  }
+
+  /**
+   * What goes to a connection each, at the same time: merged lookups only, which read many rows in no order, and only
+   * over connections that nobody uses.
+   */
+  parts(statements) {
+    if (statements.length === 1 || !statements.every((statement) => statement[LOOKUPS] > 0)) return [statements];
+    const { availableConnections } = native.poolStats(this.pool[STATE].handle);
+    const count = Math.max(1, Math.min(availableConnections, statements.length, MOST_CONNECTIONS));
+    const size = Math.ceil(statements.length / count);
+    return Array.from({ length: Math.ceil(statements.length / size) }, (_, part) => {
+      return statements.slice(part * size, (part + 1) * size);
+    });
   }
 }
 
