@@ -6,7 +6,7 @@ const { observed, queries } = require('../pool/observed.cjs');
 const { addressOf } = require('../pool/address.cjs');
 const { Lanes } = require('../pool/lanes.cjs');
 const { watchLeaks } = require('../pool/leaks.cjs');
-const { Timed } = require('../pool/timed.cjs');
+const { Timed, statsOf } = require('../pool/timed.cjs');
 const { enroll } = require('../metrics/members.cjs');
 const { Listening } = require('../pool/listening.cjs');
 const { countdown, limitsOf } = require('../pool/limit.cjs');
@@ -101,8 +101,14 @@ class ConnectionPool {
       lastLent: NOTHING,
       /** The slot that came back and is not reported yet. */
       returned: NONE,
+      /** Whether that one was lent for certain; a connection may be released twice. */
+      lent: false,
       /** Whether that may be put off. */
       lazy: true,
+      /** Whether it may be lent again without asking: nothing is tested, and nothing grows old. */
+      ageless: true,
+      /** No slot below this one is idle; the lowest idle one is lent first. */
+      floor: 0,
       /** Slot → timer of the creation under way */
       creations: new Map(),
       closing: Promise.resolve(),
@@ -117,6 +123,7 @@ class ConnectionPool {
       options: pick(native.poolStats(handle), OPTIONS),
     };
     state.lazy = state.options.validateAfterIdleMs === 0;
+    state.ageless = state.options.maxLifetimeMs === 0;
     Object.defineProperty(this, STATE, { value: state });
     if (source !== 'postgres') return;
     state.server = new Server(addressOf(options, address), state.options.connectionTimeout, options.types);
@@ -145,9 +152,14 @@ class ConnectionPool {
       slot = native.poolAcquire(state.handle);
     } else {
       state.returned = NONE;
+      if (state.lent && returned <= state.floor && state.ageless) {
+        state.timed.relent += 1;
+        return (state.lastLent = state.items[returned]).conn;
+      }
       slot = native.poolExchange(state.handle, returned);
     }
     if (slot >= 0) {
+      state.floor = slot;
       const item = state.items[slot];
       state.lastLent = item;
       return item.conn;
@@ -158,13 +170,17 @@ class ConnectionPool {
   release(conn) {
     const state = this[STATE];
     const { lastLent } = state;
-    const slot = lastLent.conn === conn ? lastLent.slot : state.slots.get(conn);
+    const known = lastLent.conn === conn;
+    const slot = known ? lastLent.slot : state.slots.get(conn);
     if (slot === undefined) return;
+    if (known) state.lastLent = NOTHING;
     state.leaks?.forget(conn);
     if (state.returned !== NONE) flush(this);
     // Nobody waits for it and nothing depends on when it came back: the next borrow reports it.
-    if (state.lazy && state.waiters.size === 0) state.returned = slot;
-    else giveBack(this, conn, slot);
+    if (state.lazy && state.waiters.size === 0) {
+      state.returned = slot;
+      state.lent = known;
+    } else giveBack(this, conn, slot);
   }
 
   async withConnection(fn) {
@@ -303,7 +319,7 @@ class ConnectionPool {
 
   getStats() {
     flush(this);
-    return native.poolStats(this[STATE].handle);
+    return statsOf(this[STATE]);
   }
 
   drain(options) {
@@ -352,7 +368,7 @@ class ConnectionPool {
 
   get stats() {
     flush(this);
-    return pick(native.poolStats(this[STATE].handle), STATS);
+    return pick(statsOf(this[STATE]), STATS);
   }
 
   get initialized() {
@@ -384,6 +400,7 @@ for (const name of OPTIONS) {
       native.poolConfigure(state.handle, { ...state.options, [name]: value }, state.testable);
       state.options = pick(native.poolStats(state.handle), OPTIONS);
       state.lazy &&= state.options.validateAfterIdleMs === 0;
+      state.ageless = state.options.maxLifetimeMs === 0;
       perform(this);
     },
   });

@@ -4,6 +4,7 @@
 // caller may have replaced.
 
 const { performance } = require('node:perf_hooks');
+const { statsOf } = require('../pool/timed.cjs');
 const { native } = require('../addon.cjs');
 
 /** Traces, the newest ones, that are looked at for exemplars, and spans of each. */
@@ -47,7 +48,7 @@ const KINDS = {
   },
   ConnectionPool: {
     counters: (held) => {
-      const { acquired, created, closed, failures, retries, timeouts } = native.poolStats(held.handle);
+      const { acquired, created, closed, failures, retries, timeouts } = statsOf(held);
       const { errors, waits, queries } = held.timed;
       return [acquired, created, closed, failures, retries, timeouts, errors, ...waits.cells, ...queries.cells];
     },

@@ -82,6 +82,7 @@ async function create(pool, slot, epoch) {
       }
       state.items[slot] = { conn, slot, createdAt: Date.now() };
       if (state.slots.has(conn)) state.lazy = false;
+      state.floor = 0;
       state.slots.set(conn, slot);
       perform(pool);
       reap(pool);
@@ -233,7 +234,9 @@ async function acquireWith(pool, options) {
 }
 
 function giveBack(pool, conn, slot) {
-  const { source, handle } = pool[STATE];
+  const state = pool[STATE];
+  const { source, handle } = state;
+  state.floor = 0;
   if (source === 'postgres' && conn.ending !== undefined) {
     // An abandoned statement still runs: until it has ended, nobody else gets the connection.
     if (conn.returning) return;
