@@ -4,6 +4,7 @@ import pg from 'pg';
 import { startPostgres } from '../__test__/support/postgres.mjs';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
 import { peer } from './peers.mjs';
+import { pgbench } from './pgbench.mjs';
 
 const ROUNDS = 7;
 const CONNECTIONS = 2;
@@ -136,6 +137,16 @@ async function rows(table, via, sides, mine) {
   await row(table, `insert, 1,000 in flight, ${via}`, 1.3, sides, mine, 4000, inFlight(1000, 4000, (side, index) => side.run(INSERT, [`n${index}`])));
 }
 
+/** One row by pgbench, which has a connection for each client and makes nothing of the rows. */
+async function limits(server, via) {
+  const script = `\\set id random(1, ${ROWS})\n${ONE.replace('$1', ':id')};\n`;
+  for (const clients of [1, 2, 64]) {
+    const us = await pgbench(server, via, script, clients);
+    if (us === undefined) return;
+    console.log(`(limit: pgbench, prepared, 1 row, ${clients} in flight, ${via}: ${us.toFixed(1)} µs)`);
+  }
+}
+
 /** All rows through a stream with back-pressure: ours, pg-less postgres.js cursors. */
 async function streams(table, url) {
   const our = ours('ours', url);
@@ -173,7 +184,10 @@ export async function run(table) {
     await setup.pool.query('create table entry (id serial primary key, name text)');
     await setup.pool.query('vacuum analyze item');
     await setup.close();
-    for (const via of ['TCP', 'Unix socket']) await overTransport(table, server, via);
+    for (const via of ['TCP', 'Unix socket']) {
+      await overTransport(table, server, via);
+      await limits(server, via);
+    }
     await streams(table, server.url);
   } finally {
     await server.stop();
