@@ -4,17 +4,18 @@ import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
 import { QueryOptimizer } from '../src/js/lib/query-optimizer.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 
 const LONG = 60_000;
 const LOOKUP = 'SELECT id, name FROM person WHERE id = $1';
 
+let rig;
 let server;
 let pool;
 
 before(async () => {
-  server = await startPostgres();
-  pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 3 });
+  rig = await startPool({ maxConnections: 3 });
+  ({ server, pool } = rig);
   for (const text of [
     'create table person (id int primary key, org int, name text, born date, photo bytea, notes jsonb, deleted_at timestamptz, unique (id, org))',
     `insert into person select n, n % 3, 'p' || n, date '2000-01-01' + n, '\\x0102', '{"tags":["a"]}' from generate_series(1, 100) n`,
@@ -34,8 +35,7 @@ before(async () => {
 });
 
 after(async () => {
-  await pool?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 /** Asks one batch; `{ outcomes, stats }` of it alone. */
@@ -319,6 +319,26 @@ describe('many merged lookups', () => {
     await optimizer.flush();
     const failed = (await settled).flatMap(({ status, reason }, index) => (status === 'rejected' ? [[index, reason.code]] : []));
     assert.deepEqual(failed, [[2_222, '22P02']]);
+    await own.drain();
+  });
+
+  test('get no results when their connection cannot be had, and only they', async () => {
+    const own = new ConnectionPool({ connectionString: server.url, minConnections: 3, maxConnections: 3 });
+    await own.initialize();
+    const optimizer = new QueryOptimizer({ pool: own, batchSize: 1e9, batchTimeout: LONG });
+    const calls = [];
+    own.queryBatch = async (statements) => {
+      calls.push(statements.length);
+      if (calls.length === 2) throw new Error('no connection');
+      return ConnectionPool.prototype.queryBatch.call(own, statements);
+    };
+    const settled = Promise.allSettled(many.map((params) => optimizer.queueQuery(LOOKUP, params)));
+    await optimizer.flush();
+    const outcomes = await settled;
+    const refused = outcomes.flatMap(({ reason }, index) => (reason?.message === 'no connection' ? [index] : []));
+    assert.deepEqual(calls, [1, 1, 1]);
+    assert.deepEqual([refused.length, refused[0], refused.at(-1)], [1_000, 1_000, 1_999]);
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1_500);
     await own.drain();
   });
 });

@@ -4,7 +4,8 @@
 const { STATE } = require('../pool/engine.cjs');
 const errors = require('./errors.cjs');
 const { knowledgeOf } = require('./knowledge.cjs');
-const { refused, sendToPostgres } = require('./postgres.cjs');
+const { refused } = require('./carriers.cjs');
+const { sendToPostgres } = require('./postgres.cjs');
 
 /** Whether it is a pool of this package whose connections are PostgreSQL's: what its results are is known. */
 const isPostgres = (pool) => pool[STATE]?.server !== undefined;

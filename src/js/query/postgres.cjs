@@ -5,23 +5,14 @@
 const { native } = require('../addon.cjs');
 const { STATE } = require('../pool/engine.cjs');
 const { LOOKUPS } = require('../pool/settings.cjs');
-const { copyOfResult } = require('./copies.cjs');
-const { disown, knowledgeOf } = require('./knowledge.cjs');
+const { Alone, Together } = require('./carriers.cjs');
+const { knowledgeOf } = require('./knowledge.cjs');
 const { Asked } = require('./lookups.cjs');
 
 const { lookups: MERGED_LOOKUPS } = native.queryMergeLimits();
 /** Connections that one batch takes at most. */
 const MOST_CONNECTIONS = 4;
 const NONE = Object.freeze([]);
-const ignore = () => {};
-
-/** A result that rejects its own caller only. */
-function refused(error) {
-  const promise = Promise.reject(error);
-  // Its caller hears of it; until then it must not count as unhandled.
-  promise.catch(ignore);
-  return promise;
-}
 
 /** Text → places of its queries. */
 function placesByText(queries) {
@@ -41,9 +32,8 @@ class Batch {
     this.settings = settings;
     this.counts = counts;
     this.results = new Array(queries.length);
-    /** What leaves next, and for each what is done with its outcome. */
-    this.statements = [];
-    this.takers = [];
+    /** What leaves next. */
+    this.leaving = [];
   }
 
   async send() {
@@ -55,7 +45,7 @@ class Batch {
     }
     await this.leave();
     // What was refused together is asked for one by one.
-    if (this.statements.length > 0) await this.leave();
+    await this.leave();
     return this.results;
   }
 
@@ -94,15 +84,7 @@ class Batch {
   }
 
   alone(text, params, place, twins) {
-    this.statements.push({ text, params });
-    this.takers.push((outcome) => {
-      const error = outcome?.error;
-      this.results[place] = error === undefined ? outcome?.value : refused(error);
-      for (const twin of twins) {
-        this.results[twin] = error === undefined ? copyOfResult(outcome.value) : refused(error);
-      }
-      this.counts.deduplicated += twins.length;
-    });
+    this.leaving.push(new Alone(this, { text, params }, place, twins));
   }
 
   together(text, asked, slots, { merged, bytes }) {
@@ -110,67 +92,42 @@ class Batch {
       this.slotAlone(text, asked, slots[0]);
       return;
     }
-    this.statements.push({ text: merged, params: asked.arrays(slots, bytes), [LOOKUPS]: slots.length });
-    this.takers.push(({ value, error }) => {
-      // Somebody may stand between this and the pool, and not have passed on how the rows are to be read.
-      if (error !== undefined || value?.lists === undefined) {
-        this.apart(text, asked, slots, error);
-        return;
-      }
-      const { command, fields, lists } = value;
-      for (let index = 0; index < slots.length; index += 1) {
-        const slot = slots[index];
-        const rows = lists[index] ?? [];
-        const result = { command, rowCount: rows.length, rows, fields };
-        this.results[asked.first[slot]] = result;
-        const twins = asked.twins.get(slot) ?? NONE;
-        for (const twin of twins) this.results[twin] = copyOfResult(result);
-        this.counts.deduplicated += twins.length;
-      }
-      this.counts.merged += slots.length;
-    });
-  }
-
-  /** A merged statement failed: one of its lookups may be at fault, or the merging. */
-  apart(text, asked, slots, error) {
-    if (error?.lost !== true) {
-      // What is wrong with the statement and not with a value would be wrong again.
-      if (String(error?.code).startsWith('42')) disown(this.pool, text);
-      for (const slot of slots) this.slotAlone(text, asked, slot);
-      return;
-    }
-    for (const slot of slots) {
-      for (const place of [asked.first[slot], ...(asked.twins.get(slot) ?? NONE)]) this.results[place] = refused(error);
-    }
+    const statement = { text: merged, params: asked.arrays(slots, bytes), [LOOKUPS]: slots.length };
+    this.leaving.push(new Together(this, statement, text, asked, slots));
   }
 
   async leave() {
-    const { statements, takers } = this;
-    this.statements = [];
-    this.takers = [];
-    if (statements.length === 0) return;
-    this.counts.statementsSent += statements.length;
-    let at = 0;
-    const parts = this.parts(statements).map(async (part) => {
-      const first = at;
-      at += part.length;
-      const outcomes = await this.pool.queryBatch(part);
-      for (let index = 0; index < part.length; index += 1) takers[first + index](outcomes[index]);
-    });
-    await Promise.all(parts);
+    if (this.leaving.length === 0) return;
+    const parts = this.parts();
+    this.leaving = [];
+    await Promise.all(parts.map((part) => this.leaveOver(part)));
+  }
+
+  /** Over one connection; without one, nothing of this part was sent, and the other parts are not to blame. */
+  async leaveOver(part) {
+    this.counts.statementsSent += part.length;
+    let outcomes;
+    try {
+      outcomes = await this.pool.queryBatch(part.map(({ statement }) => statement));
+    } catch (error) {
+      for (const carrier of part) carrier.refuse(error);
+      return;
+    }
+    for (let index = 0; index < part.length; index += 1) part[index].take(outcomes[index]);
   }
 
   /**
    * What goes to a connection each, at the same time: merged lookups only, which read many rows in no order, and only
    * over connections that nobody uses.
    */
-  parts(statements) {
-    if (statements.length === 1 || !statements.every((statement) => statement[LOOKUPS] > 0)) return [statements];
+  parts() {
+    const { leaving } = this;
+    if (leaving.length < 2 || !leaving.every((carrier) => carrier instanceof Together)) return [leaving];
     const { availableConnections } = native.poolStats(this.pool[STATE].handle);
-    const count = Math.max(1, Math.min(availableConnections, statements.length, MOST_CONNECTIONS));
-    const size = Math.ceil(statements.length / count);
-    return Array.from({ length: Math.ceil(statements.length / size) }, (_, part) => {
-      return statements.slice(part * size, (part + 1) * size);
+    const count = Math.max(1, Math.min(availableConnections, leaving.length, MOST_CONNECTIONS));
+    const size = Math.ceil(leaving.length / count);
+    return Array.from({ length: Math.ceil(leaving.length / size) }, (_, part) => {
+      return leaving.slice(part * size, (part + 1) * size);
     });
   }
 }
@@ -180,5 +137,4 @@ function sendToPostgres(pool, queries, settings, counts) {
   return new Batch(pool, queries, settings, counts).send();
 }
 
-exports.refused = refused;
 exports.sendToPostgres = sendToPostgres;
