@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 
 const unhandled = [];
 process.on('unhandledRejection', (reason) => unhandled.push(reason));
@@ -17,17 +17,16 @@ const circular = {};
 circular.self = circular;
 const noText = { toString: null, valueOf: null, [Symbol.toPrimitive]: null };
 
-let server;
+let rig;
 let pool;
 
 before(async () => {
-  server = await startPostgres();
-  pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 2 });
+  rig = await startPool({ maxConnections: 2 });
+  ({ pool } = rig);
 });
 
 after(async () => {
-  await pool?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 /** Either works or throws an `Error`, at once or later. */

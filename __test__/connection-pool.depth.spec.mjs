@@ -3,23 +3,23 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 import { startTcpProxy } from './support/tcp-proxy.mjs';
 import { until } from './support/until.mjs';
 
+let rig;
 let server;
 let pool;
 
 before(async () => {
-  server = await startPostgres();
-  pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 4 });
+  rig = await startPool({ maxConnections: 4 });
+  ({ server, pool } = rig);
   await pool.query('create table item (id int primary key, name text)');
   await pool.query("insert into item select n, 'item ' || n from generate_series(1, 5000) n");
 });
 
 after(async () => {
-  await pool?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 async function withPool(options, body) {

@@ -6,22 +6,23 @@ import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
 import { freePort } from './support/free-port.mjs';
+import { startPool } from './support/pool.mjs';
 import { startPostgres } from './support/postgres.mjs';
 
 const FACE = JSON.stringify(new URL('../src/js/lib/connection-pool.mjs', import.meta.url).href);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+let rig;
 let server;
 let admin;
 
 before(async () => {
-  server = await startPostgres();
-  admin = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 2 });
+  rig = await startPool({ maxConnections: 2 });
+  ({ server, pool: admin } = rig);
 });
 
 after(async () => {
-  await admin?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 function open(options = {}) {

@@ -2,21 +2,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 import { until } from './support/until.mjs';
 
+let rig;
 let server;
 let admin;
 
 before(async () => {
-  server = await startPostgres();
-  admin = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 2 });
+  rig = await startPool({ maxConnections: 2 });
+  ({ server, pool: admin } = rig);
   await admin.query('create table item (id int primary key)');
 });
 
 after(async () => {
-  await admin?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 const TRANSPORTS = ['loop', 'thread'];

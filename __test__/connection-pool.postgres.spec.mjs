@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 
+let rig;
 let server;
 let pool;
 let peer;
 
 before(async () => {
-  server = await startPostgres();
-  pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 3 });
+  rig = await startPool({ maxConnections: 3 });
+  ({ server, pool } = rig);
   peer = new pg.Client({ connectionString: server.url });
   await peer.connect();
   await peer.query(`
@@ -22,8 +23,7 @@ before(async () => {
 
 after(async () => {
   await peer?.end();
-  await pool?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 /** Plain copies, so that classes of other packages compare by their members. */

@@ -2,20 +2,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 
-let server;
+let rig;
 let pool;
 const TEN = 'select n from generate_series(1, 10) n';
 
 before(async () => {
-  server = await startPostgres();
-  pool = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 2 });
+  rig = await startPool({ maxConnections: 2 });
+  ({ pool } = rig);
 });
 
 after(async () => {
-  await pool?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 const values = (answers) => answers.map(({ value, done }) => [value?.n, done]);
@@ -86,6 +85,17 @@ describe('the rows of a stream', () => {
     }
     assert.deepEqual([rows, events], [['text', 2], ['ended']]);
     assert.equal(own.getStats().activeCount, 0);
+    await own.drain();
+  });
+
+  test('that somebody began to read are read on', async () => {
+    const begun = pool.stream(TEN, [], { batchSize: 4 });
+    await begun.next();
+    const own = new ConnectionPool({ minConnections: 0, factory: { create: async () => ({ stream: () => begun }) } });
+    const rows = [];
+    for await (const { n } of own.stream('text')) rows.push(n);
+    assert.deepEqual(rows, [2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.equal(pool.getStats().activeCount, 0);
     await own.drain();
   });
 

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
-import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
-import { startPostgres } from './support/postgres.mjs';
+import { startPool } from './support/pool.mjs';
 
 const COUNT = 300;
 /** A number from n that jumps about; the same on every run. */
@@ -66,21 +65,21 @@ const SCALARS = {
 };
 const ARRAYS = Object.keys(SCALARS).filter((type) => type !== 'regclass');
 
+let rig;
 let server;
 let pool;
 let peer;
 
 before(async () => {
-  server = await startPostgres();
-  pool = new ConnectionPool({ connectionString: server.url, minConnections: 1 });
+  rig = await startPool();
+  ({ server, pool } = rig);
   peer = new pg.Client({ connectionString: server.url });
   await peer.connect();
 });
 
 after(async () => {
   await peer?.end();
-  await pool?.drain();
-  await server?.stop();
+  await rig?.stop();
 });
 
 function plain(value) {

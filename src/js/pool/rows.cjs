@@ -15,6 +15,7 @@ class Rows {
   #rows = [];
   #at = 0;
   #limit;
+  #begun = false;
   #line = Promise.resolve();
   /** Calls that have not been answered. */
   #waiting = 0;
@@ -23,9 +24,9 @@ class Rows {
     this.#batches = batches;
   }
 
-  /** The batches of rows that nobody has begun to read. */
+  /** The batches of what is left of any iterable of rows. */
   static batchesOf(rows) {
-    return rows instanceof Rows ? rows.#batches : singly(rows);
+    return rows instanceof Rows && !rows.#begun ? rows.#batches : singly(rows);
   }
 
   next() {
@@ -65,6 +66,7 @@ class Rows {
 
   /** Calls are answered in their order. */
   #inTurn(step) {
+    this.#begun = true;
     this.#waiting += 1;
     const answer = this.#line.then(step).finally(() => {
       this.#waiting -= 1;

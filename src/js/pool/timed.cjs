@@ -1,5 +1,6 @@
 'use strict';
-// What a pool counts itself, for its statistics: what waits and queries took, and borrows that native code is not told of. A query costs a round trip; two looks at the clock do not show.
+// What a pool counts itself, for its statistics: what waits and queries took, and borrows that native code is not told
+// of. A query costs a round trip; two looks at the clock do not show.
 
 const { performance } = require('node:perf_hooks');
 const { native } = require('../addon.cjs');
