@@ -1,5 +1,5 @@
 //! Sockets on Node's own loop: libuv's poll handles behind a safe face, and the way from their callbacks into
-//! JavaScript. Beside `raw.rs` the only file of the package with `unsafe`.
+//! JavaScript. Beside `raw/` the only place of the package with `unsafe`.
 //!
 //! libuv is part of Node's binary, not of Node-API: its functions are looked up at run time, and where they are
 //! missing there is no [`Loop`]. Invariants: a loop is used only on its own thread and before its environment goes;
