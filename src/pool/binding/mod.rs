@@ -4,9 +4,10 @@ mod looped;
 mod postgres;
 mod wide;
 
+use super::command::{AfterFailure, Command, Grant, Purpose, Refusal, Release};
 use super::config::PoolConfig;
 use super::error::PoolError;
-use super::pool::{AfterFailure, Command, Grant, Pool, Purpose, Refusal, Release, UNDATED};
+use super::pool::{Pool, UNDATED};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::clock::{Clock, SystemClock};
