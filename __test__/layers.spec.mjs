@@ -318,7 +318,7 @@ test('a layer can be left out', async () => {
   assert.equal(await below.optimize(), true);
 });
 
-test('dependencies: both graphs, each key once, cycles end', async () => {
+test('IS-D2: dependencies of both graphs, each key once, cycles end', async () => {
   const cache = manager();
   const strategies = new Strategies(cache);
   strategies.registerDependency('b', 'a');
