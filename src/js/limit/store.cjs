@@ -1,6 +1,6 @@
 'use strict';
 // Buckets that several processes share: what was asked in one turn of the event loop goes to the native room in one
-// call, and what became of it comes back in one. Whoever waits keeps the process alive; nothing else does.
+// call, and what became of it comes back in one. Whoever waits keeps the process and the limiter alive; nothing else does.
 
 const { native, request } = require('../addon.cjs');
 const { now, TOKENS, LAST_ACCESS, WAITING } = require('./clients.cjs');
@@ -11,8 +11,9 @@ const FIELDS = 5;
 const GRANTED = 1;
 const GRANTED_LATER = 2;
 const REFUSED = 0;
-/** Longer than any wait: this timer is only there to keep the process alive. */
+/** Longer than any wait: this timer is only there to keep the process alive, and who is handed to it. */
 const FOREVER = 2 ** 31 - 1;
+const hold = () => {};
 
 class Store {
   constructor(limiter, state) {
@@ -52,7 +53,6 @@ class Store {
     const { count } = this;
     this.count = 0;
     native.limitSubmit(this.state.clients.handle, this.outbox, count);
-    if (this.alive === null && this.state.waiters.size > 0) this.alive = setInterval(() => {}, FOREVER);
   }
 
   rest() {
@@ -109,15 +109,19 @@ class Store {
     if (chunk !== undefined) chunk[clients.place(waiter.slot) + WAITING] = native.limitLeft(clients.handle, waiter.slot);
   }
 
-  /** A promise for tokens of the shared bucket. */
-  acquire({ id, slot, tokens, timeoutMs, signal, inTurn }) {
+  /**
+   * A promise for tokens of the shared bucket. It holds `limiter`, which the caller may have let go of: with the limiter
+   * the waiter would be collected.
+   */
+  acquire(limiter, { id, slot, tokens, timeoutMs, signal }) {
     const { clients, waiters } = this.state;
     const chunk = clients.chunk(slot);
     const place = clients.place(slot);
     chunk[place + LAST_ACCESS] = now();
     chunk[place + WAITING] += 1;
+    this.alive ??= setInterval(hold, FOREVER, limiter);
     return new Promise((resolve, reject) => {
-      const number = this.submit(slot, tokens, timeoutMs, inTurn);
+      const number = this.submit(slot, tokens, timeoutMs, limiter.fairQueueing);
       const waiter = { id, slot, tokens, resolve, reject, signal, queuedAt: Date.now(), release: undefined };
       waiters.set(number, waiter);
       if (signal === undefined) return;
@@ -223,7 +227,7 @@ class Store {
 function askStore(limiter, state, { id, slot, tokens, timeoutMs, signal }) {
   if (state.closed) throw refuse(limiter, state, SHUTDOWN, { id, slot, tokens }).error;
   if (!(typeof tokens === 'number' && tokens >= 0)) throw refuse(limiter, state, -6, { id, slot, tokens }).error;
-  return state.store.acquire({ id, slot, tokens, timeoutMs, signal, inTurn: limiter.fairQueueing });
+  return state.store.acquire(limiter, { id, slot, tokens, timeoutMs, signal });
 }
 
 module.exports = { Store, askStore };
