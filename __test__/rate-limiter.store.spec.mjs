@@ -224,6 +224,20 @@ test('an unused lease goes back after leaseMs, and with a shutdown', { skip }, a
   await until(async () => (await make({ store: { prefix: limiter.store.prefix } }).peekStore('a')).remaining === 8);
 });
 
+test('a client may be asked about more than once in a call, and for more than a thousand costs', { skip }, async () => {
+  const limiter = make({ rateLimit: 1e6, maxQueueLength: 5000 });
+  const costs = Array.from({ length: 3000 }, (_, index) => 1 + (index % 2) + index / 4096);
+  const answers = await Promise.all(costs.map((cost) => limiter.acquire('a', cost)));
+  assert.ok(answers.every(({ acquired }) => acquired));
+  const spent = costs.reduce((sum, cost) => sum + cost, 0);
+  limiter.penalty('a', 100);
+  limiter.reward('a', 1);
+  limiter.penalty('a', 7);
+  await limiter.acquire('a', 5);
+  assert.equal(await limiter.flush(), true);
+  assert.equal((await limiter.peekStore('a')).remaining, Math.floor(1e6 - spent - 111));
+});
+
 test('a block, a limit and a penalty reach other limiters: acquire at once, isAllowed within leaseMs', { skip }, async () => {
   const [one, two] = pair({ store: { leaseMs: 50 } });
   assert.equal(two.isAllowed('a'), true);

@@ -76,51 +76,52 @@ pub struct Reply {
 }
 
 impl Op {
-    fn words(self) -> (&'static str, f64, Option<u32>) {
+    /// Its code in `bucket.lua`, a value, and for some how many times or how many ms at most.
+    fn numbers(self) -> [f64; 3] {
         match self {
-            Self::Take(cost, times) => ("t", cost, Some(times)),
-            Self::Probe(cost, times) => ("p", cost, Some(times)),
-            Self::Lease(most) => ("l", most, None),
-            Self::Debit(amount) => ("d", amount, None),
-            Self::Give(amount) => ("g", amount, None),
-            Self::Remove(amount) => ("r", amount, None),
-            Self::Fill => ("f", 0.0, None),
-            Self::Block(ms) => ("b", ms, None),
-            Self::Limit(limit) => ("m", limit, None),
-            Self::Rate(rate) => ("a", rate, None),
-            Self::Reserve(cost, most_ms) => ("v", cost, Some(most_ms)),
-            Self::Look => ("q", 0.0, None),
+            Self::Take(cost, times) => [1.0, cost, times.into()],
+            Self::Probe(cost, times) => [2.0, cost, times.into()],
+            Self::Lease(most) => [3.0, most, 0.0],
+            Self::Reserve(cost, most_ms) => [4.0, cost, most_ms.into()],
+            Self::Look => [5.0, 0.0, 0.0],
+            Self::Debit(amount) => [6.0, amount, 0.0],
+            Self::Give(amount) => [7.0, amount, 0.0],
+            Self::Remove(amount) => [8.0, amount, 0.0],
+            Self::Fill => [9.0, 0.0, 0.0],
+            Self::Block(ms) => [10.0, ms, 0.0],
+            Self::Limit(limit) => [11.0, limit, 0.0],
+            Self::Rate(rate) => [12.0, rate, 0.0],
         }
     }
 }
 
-/// The arguments of the script for these requests.
-pub fn arguments(interval_ms: f64, requests: &[Request]) -> Vec<String> {
-    let mut words = vec![interval_ms.to_string()];
+/// The argument of the script for these requests: little-endian doubles.
+pub fn argument(interval_ms: f64, requests: &[Request]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 + requests.len() * 48);
+    bytes.extend(interval_ms.to_le_bytes());
     for Request { limit, rate, ops, .. } in requests {
-        words.extend([limit.to_string(), rate.to_string(), ops.len().to_string()]);
-        for (letter, value, times) in ops.iter().map(|op| op.words()) {
-            words.extend([letter.to_owned(), value.to_string()]);
-            words.extend(times.map(|times| times.to_string()));
-        }
+        let terms = [*limit, *rate, ops.len() as f64];
+        let questions = ops.iter().flat_map(|op| op.numbers());
+        bytes.extend(terms.into_iter().chain(questions).flat_map(f64::to_le_bytes));
     }
-    words
+    bytes
 }
 
 /// What the script has answered to these requests; `None` when it is something else.
-pub fn replies(text: &str, ticks: &Ticks, requests: &[Request]) -> Option<Vec<Reply>> {
-    let mut numbers = text.split(' ').map(|word| word.parse::<f64>().ok());
-    let mut next = || numbers.next().flatten();
-    let now = next()?;
-    let mut replies = Vec::new();
+pub fn replies(bytes: &[u8], ticks: &Ticks, requests: &[Request]) -> Option<Vec<Reply>> {
+    let (doubles, rest) = bytes.as_chunks::<8>();
+    let mut numbers = doubles.iter().map(|bytes| f64::from_le_bytes(*bytes));
+    let now = numbers.next()?;
+    let settled = ticks.at(now);
+    let mut replies = Vec::with_capacity(requests.len());
     for request in requests {
+        let mut next = || numbers.next();
         let (tokens, limit, refill_rate, blocked_until) = (next()?, next()?, next()?, next()?);
         let answers = request.ops.iter().map(|_| next()).collect::<Option<Vec<f64>>>()?;
-        let settled = ticks.at(now);
         let bucket = Bucket { tokens, limit, refill_rate, last_access: now, settled, blocked_until };
         replies.push(Reply { bucket, now, answers });
     }
-    numbers.next().is_none().then_some(replies)
+    (numbers.next().is_none() && rest.is_empty()).then_some(replies)
 }
 
 /// Answers the questions on a bucket of this process.
@@ -236,13 +237,17 @@ mod tests {
     fn what_does_not_fit_the_questions_is_no_answer() {
         let request = Request { key: "k".into(), limit: 10.0, rate: 1.0, ops: vec![Op::Take(1.0, 2), Op::Look] };
         let (_, ticks) = bucket(0.0);
-        assert_eq!(arguments(1000.0, std::slice::from_ref(&request)).join(" "), "1000 10 1 2 t 1 2 q 0");
+        let doubles = |numbers: &[f64]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+        let asked = argument(1000.0, std::slice::from_ref(&request));
+        assert_eq!(asked, doubles(&[1000.0, 10.0, 1.0, 2.0, 1.0, 1.0, 2.0, 5.0, 0.0, 0.0]));
         let requests = [request];
-        let answered = replies("1500.5 8 10 1 0 2 0", &ticks, &requests).unwrap();
+        let whole = doubles(&[1500.5, 8.0, 10.0, 1.0, 0.0, 2.0, 0.0]);
+        let answered = replies(&whole, &ticks, &requests).unwrap();
         let Reply { bucket, now, answers } = &answered[0];
         assert_eq!((*now, answers.as_slice(), bucket.settled), (1500.5, &[2.0, 0.0][..], 1));
-        for text in ["", "1500.5", "1500.5 8 10 1 0 2", "1500.5 8 10 1 0 2 0 7", "1500.5 8 10 1 0 x 0"] {
-            assert_eq!(replies(text, &ticks, &requests), None, "{text}");
+        let more = [&whole[..], &[0; 8]].concat();
+        for bytes in [&[][..], &whole[..8], &whole[..whole.len() - 8], &whole[..whole.len() - 1], &more, &more[..60]] {
+            assert_eq!(replies(bytes, &ticks, &requests), None, "{} bytes", bytes.len());
         }
     }
 }

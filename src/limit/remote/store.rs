@@ -1,6 +1,6 @@
 //! Who answers the questions: Valkey or Redis through the engine. A leaf: the only file here that touches the world.
 
-use super::ops::{Reply, Request, arguments, replies};
+use super::ops::{Reply, Request, argument, replies};
 use crate::cluster::address::Topology;
 use crate::cluster::{Client, ClusterError, Script, Value};
 use crate::limit::queue::LineId;
@@ -97,14 +97,11 @@ impl Valkey {
 
     async fn ask(&self, requests: &[Request]) -> Result<Vec<Reply>, ClusterError> {
         let keys: Vec<&str> = requests.iter().map(|request| &*request.key).collect();
-        let words = arguments(self.interval_ms, requests);
-        let answer = self.client.run(&self.script.call(&keys, &words)).await?;
-        let text = match answer {
-            Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| ClusterError::Unexpected)?,
-            Value::SimpleString(text) => text,
-            _ => return Err(ClusterError::Unexpected),
-        };
-        replies(&text, &self.ticks, requests).ok_or(ClusterError::Unexpected)
+        let asked = argument(self.interval_ms, requests);
+        match self.client.run(&self.script.call(&keys, &[asked.as_slice()])).await? {
+            Value::BulkString(bytes) => replies(&bytes, &self.ticks, requests).ok_or(ClusterError::Unexpected),
+            _ => Err(ClusterError::Unexpected),
+        }
     }
 }
 
