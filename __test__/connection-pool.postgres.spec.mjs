@@ -171,6 +171,16 @@ test('more texts than statements are kept', async () => {
   assert.ok(rows[0].n <= 300, `${rows[0].n} prepared statements`);
 });
 
+test('statementCacheSize says how many statements a connection keeps, the last used', async () => {
+  const own = new ConnectionPool({ connectionString: server.url, minConnections: 1, maxConnections: 1, statementCacheSize: 3 });
+  const kept = async () => (await own.query('select statement from pg_prepared_statements')).rows.map((row) => row.statement);
+  await kept();
+  for (const n of [1, 2, 1, 3, 4, 1, 5]) await own.query(`select ${n} as n`);
+  const left = (await kept()).filter((text) => / as n$/.test(text)).sort();
+  assert.deepEqual(left, ['select 1 as n', 'select 5 as n']);
+  await own.drain();
+});
+
 test('statements of one connection run in the order of the calls', async () => {
   await pool.query('create table ordered (x int)');
   await pool.withConnection(async (conn) => {

@@ -1,5 +1,6 @@
 // Where connections are driven: on Node's own loop, or on the package's thread; on a real server.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
@@ -27,6 +28,24 @@ async function withPool(options, body) {
     await pool.drain();
   }
 }
+
+/** The kernel's timer of each of our TCP connections to the server: 2 is that of keepalive, 0 is none. */
+function kernelTimers() {
+  const port = Number(new URL(server.url).port).toString(16).toUpperCase().padStart(4, '0');
+  const lines = fs.readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1).map((line) => line.trim().split(/\s+/));
+  return lines.filter(([, , remote, state]) => remote.endsWith(`:${port}`) && state === '01').map((words) => Number(words[5].split(':')[0]));
+}
+
+test('a silent connection is probed by the kernel after keepaliveMs', { skip: process.platform !== 'linux' }, async () => {
+  for (const transport of ['loop', 'thread']) {
+    await withPool({ transport, keepaliveMs: 5000 }, async (pool) => {
+      await pool.query('select 1');
+      await until(() => kernelTimers().join() === '2');
+    });
+    await until(() => kernelTimers().length === 0);
+  }
+  assert.throws(() => new ConnectionPool({ connectionString: server.url, keepaliveMs: 'often' }), /"keepaliveMs".*"often"/);
+});
 
 describe('on the loop', () => {
   test('a connection is a watched socket that keeps no process alive, and goes with the connection', async () => {
