@@ -6,7 +6,7 @@
 
 use super::insurance::Insured;
 use super::ops::{Op, Reply, Request};
-use super::store::{Departed, Origin, Store};
+use super::store::{Departed, MOST_AT_A_TIME, Origin, Store};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::queue::{LineId, Queues};
 use crate::limit::ticks::Ticks;
@@ -309,7 +309,11 @@ impl<S: Store> Worker<S> {
 
     /// Sends what is to leave, as far as there is room: what has to wait goes together with what comes meanwhile.
     fn depart(&mut self) {
-        while !self.leaving.is_empty() && self.under_way.len() < self.store.at_a_time() {
+        while !self.leaving.is_empty() {
+            let full = self.leaving.len() >= self.store.together();
+            if self.under_way.len() >= if full { MOST_AT_A_TIME } else { self.store.at_a_time() } {
+                break;
+            }
             self.depart_some();
         }
     }
