@@ -116,7 +116,7 @@ test('patterns, dependencies and events reach every process, and cycles over sev
   const [one, two, three] = await startFleet(t, 3, { disk: false, remote, bus: true, memory: { ttl: 600_000 } });
   for (const key of ['user:1', 'user:2', 'page:1', 'x{y}*?', 'a', 'b', 'c']) await one.set(key, key, 60_000);
   for (const key of ['user:1', 'page:1', 'a', 'b', 'c']) assert.equal(await two.get(key), key);
-  await three.invalidatePattern('user:*');
+  assert.equal(await three.invalidatePattern('user:*'), true);
   await until(async () => (await two.get('user:1')) === undefined && (await one.get('user:2')) === undefined);
   assert.equal(await two.get('page:1'), 'page:1');
   await three.invalidatePattern('x{y}*?');
@@ -165,6 +165,7 @@ test('a dead server costs no call more than its limit, and what was missed is ma
   proxy.silence();
   const began = Date.now();
   assert.equal(await cut.invalidate('gone'), false);
+  assert.equal(await cut.invalidatePattern('pattern:*'), false);
   assert.equal(await cut.set('stays', 2, 60_000), true);
   await cut.set('later', 2, 60_000);
   for (let index = 0; index < 200; index += 1) await cut.get(`absent${index}`);

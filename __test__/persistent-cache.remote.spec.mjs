@@ -1,6 +1,7 @@
 // PersistentCache over a server that processes share.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { metrics } from '../src/js/index.mjs';
 import { PersistentCache } from '../src/js/lib/persistent-cache.mjs';
 import { inProcess, temporary } from './support/cache.mjs';
 import { sleep } from './support/resilience.mjs';
@@ -27,6 +28,9 @@ test('what one machine stores another reads, then from its own tiers', { skip },
   assert.deepEqual(await two.get('k'), { a: [1, 'é'] });
   assert.equal(await two.has('k'), true);
   assert.equal(await two.get('other'), null);
+  const { hits, remoteHits } = two.getStats();
+  assert.deepEqual([hits, remoteHits, one.getStats().remoteHits], [1, 1, 0]);
+  assert.match(metrics.text(), /tooloo_cache_lower_reads_total\{[^}]*source="remote"\} 1\n/);
   await until(() => two.get('k').then(() => two.memoryCache.has('k')));
 });
 

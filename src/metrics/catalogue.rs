@@ -126,6 +126,7 @@ pub const KINDS: &[Kind] = &[
             ),
             CACHE_READS.with("source", "shared"),
             CACHE_READS.with("source", "disk"),
+            CACHE_READS.with("source", "remote"),
             gauge("tooloo_cache_entries", "Values in the memory of a PersistentCache."),
             gauge("tooloo_cache_entries_limit", "Values that the memory of a PersistentCache may hold."),
             gauge("tooloo_cache_pending_writes", "Writes of a PersistentCache that are not in their file yet."),

@@ -24,7 +24,7 @@ class Tiers {
   /** Key → the last write or removal through overridden hooks */
   writes = new Map();
   /** What is counted below memory, and by eviction; nothing here leads back to the instance. */
-  counts = { shared: 0, disk: 0, lower: 0 };
+  counts = { shared: 0, disk: 0, remote: 0, lower: 0 };
   ready = Promise.resolve();
 
   constructor(cache, handle, folder, limit, weighed) {

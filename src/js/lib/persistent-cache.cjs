@@ -143,13 +143,13 @@ class PersistentCache {
       evictions: memory.evictions,
       pendingWrites,
       pendingBytes,
-      ...(this[SHARED] === null ? {} : { remote: this[SHARED].remote.getStats() }),
+      ...(this[SHARED] === null ? {} : { remoteHits: counts.remote, remote: this[SHARED].remote.getStats() }),
     };
   }
 
   resetStats() {
     this.stats = { hits: 0, misses: 0, writes: 0, reads: 0 };
-    Object.assign(this[TIERS].counts, { shared: 0, disk: 0, lower: 0 });
+    Object.assign(this[TIERS].counts, { shared: 0, disk: 0, remote: 0, lower: 0 });
     this[TIERS].memory.evictions = 0;
   }
 
@@ -290,6 +290,7 @@ async function find(cache, key, graceMs) {
   const there = await shared.read(key);
   if (there === null || (there.version === 0 && there.item === null)) return good;
   const { item } = there;
+  if (item !== null && !cache.isExpired(item)) cache[TIERS].counts.remote += 1;
   // What was set or heard of meanwhile is newer.
   if (item !== null && !cache.isExpired(item) && cache.memoryCache.get(key) === begun && shared.covers(item)) adopt(cache, item);
   return item;

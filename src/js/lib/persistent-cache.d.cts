@@ -76,6 +76,8 @@ export interface PersistentCacheStats extends CacheCounters {
   maxMemory: number;
   /** Values that came from the memory that the process shares, without reading a file. */
   sharedHits: number;
+  /** Values that came from the server, with `remote` or `bus`. */
+  remoteHits?: number;
   /** Values that had to leave memory for others. */
   evictions: number;
   /** Sets and deletes on this folder that are not on disk yet. */

@@ -21,8 +21,8 @@ let lastUtilization;
 const KINDS = {
   PersistentCache: {
     field: 'stats',
-    counters: ({ stats, counts: { lower, shared, disk }, evicted }) => [
-      Math.max(stats.hits - lower, 0), lower, stats.misses, stats.writes, evicted, shared, disk,
+    counters: ({ stats, counts: { lower, shared, disk, remote }, evicted }) => [
+      Math.max(stats.hits - lower, 0), lower, stats.misses, stats.writes, evicted, shared, disk, remote,
     ],
     before: (cache, held) => {
       held.evicted = cache.getStats().evictions;

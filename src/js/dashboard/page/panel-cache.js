@@ -5,7 +5,6 @@ import { bytes, count, percent, rate } from './format.js';
 
 const TIERS = {
   memory: ['Memory', 1],
-  memoryOrServer: ['Memory or server', 1],
   shared: ['Shared memory', 3],
   disk: ['Disk', 4],
   remote: ['Remote', 2],

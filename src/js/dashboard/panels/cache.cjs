@@ -12,12 +12,11 @@ function tiersOf(stats) {
   const layered = Object.keys(stats).filter((key) => /^(memory|disk|remote|cdn)Hits$/.test(key));
   if (stats.memoryHits !== undefined)
     return Object.fromEntries(layered.map((key) => [key.slice(0, -'Hits'.length), stats[key]]));
-  const { hits = 0, reads, sharedHits = 0 } = stats;
+  const { hits = 0, reads, sharedHits = 0, remoteHits } = stats;
   if (stats.currentEntries !== undefined) return { disk: hits };
   if (stats.memorySize === undefined || reads === undefined) return { memory: hits };
-  // With a server below the files, what came from it is told apart from neither.
-  const own = stats.remote === undefined ? 'memory' : 'memoryOrServer';
-  return { [own]: Math.max(hits - reads, 0), shared: sharedHits, disk: Math.max(reads - sharedHits, 0) };
+  const here = { memory: Math.max(hits - reads - (remoteHits ?? 0), 0), shared: sharedHits, disk: Math.max(reads - sharedHits, 0) };
+  return remoteHits === undefined ? here : { ...here, remote: remoteHits };
 }
 
 const numbers = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => Number.isFinite(value)));

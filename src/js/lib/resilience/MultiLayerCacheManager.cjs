@@ -25,6 +25,13 @@ const LAYERS = ['memory', 'disk', 'remote'];
 const INNER = Symbol('MultiLayerCacheManager');
 const freed = new FinalizationRegistry((remote) => remote.close());
 
+/** Removes what matches, here and everywhere: how many keys of this process, and whether all others know it. */
+async function removeMatching(manager, { remote }, pattern) {
+  const matching = await matchingHere(manager, pattern);
+  await manager.invalidateAll(matching);
+  return { count: matching.length, told: remote === null ? true : await remote.remove(['p', pattern]) };
+}
+
 class MultiLayerCacheManager {
   constructor(options = {}) {
     const { memory = {}, disk = {} } = options;
@@ -160,11 +167,11 @@ class MultiLayerCacheManager {
     return done;
   }
 
-  /** Removes every key that matches, with what depends on it: true, or false for what is no pattern. */
+  /** Removes every key that matches, with what depends on it. As {@link invalidate}; false also for what is no pattern. */
   async invalidatePattern(pattern) {
     try {
-      await this.invalidateMatching(pattern);
-      return true;
+      const { told } = await removeMatching(this, this[INNER], pattern);
+      return told;
     } catch {
       return false;
     }
@@ -172,11 +179,8 @@ class MultiLayerCacheManager {
 
   /** As {@link invalidatePattern}; how many keys of this process matched. Rejects for what is no pattern. */
   async invalidateMatching(pattern) {
-    const matching = await matchingHere(this, pattern);
-    const { remote } = this[INNER];
-    await this.invalidateAll(matching);
-    if (remote !== null) await remote.remove(['p', pattern]);
-    return matching.length;
+    const { count } = await removeMatching(this, this[INNER], pattern);
+    return count;
   }
 
   registerDependency(dependentKey, independentKey) {

@@ -154,7 +154,7 @@ export declare class MultiLayerCacheManager {
    * False: it is gone from this process, and from the others as soon as the server is back.
    */
   invalidate(key: unknown): Promise<boolean>;
-  /** `*` is any run of characters. False for what is no pattern. */
+  /** As {@link invalidate}, for every key that matches; `*` is any run of characters. False also for what is no pattern. */
   invalidatePattern(pattern: string): Promise<boolean>;
   /** As {@link invalidatePattern}; how many keys matched. */
   invalidateMatching(pattern: string): Promise<number>;
