@@ -54,39 +54,60 @@ async function memoryRows(table) {
   }
 }
 
-/** Both sides keep ten values in memory and are asked for 2,000: every get goes to the server. */
-async function tieredRows(table, server) {
+/** bentocache over two tiers; like everybody here it keeps ten values in memory. */
+function bentoTiers({ port }) {
   const bento = peer('bentocache');
-  if (!bento) return;
+  if (!bento) return undefined;
   const { memoryDriver } = peer('bentocache/drivers/memory');
   const { redisDriver } = peer('bentocache/drivers/redis');
-  const connection = { host: '127.0.0.1', port: server.port };
-  const other = new bento.BentoCache({
-    default: 'm',
-    stores: { m: bento.bentostore().useL1Layer(memoryDriver({ maxItems: 10 })).useL2Layer(redisDriver({ connection })) },
-  });
-  const cache = new MultiLayerCacheManager({ disk: false, memory: { maxSize: 10, ttl: HOUR }, remote: { url: server.url, timeoutMs: 5000 } });
-  const theirSet = (index) => other.set({ key: `k${index % KEYS}`, value: value(index), ttl: '1h' });
-  const ourSet = (index) => cache.set(`k${index % KEYS}`, value(index), HOUR);
-  const check = (found) => {
-    if (found?.id === undefined) throw new Error('a miss');
+  const tiers = bento.bentostore().useL1Layer(memoryDriver({ maxItems: 10 })).useL2Layer(redisDriver({ connection: { host: '127.0.0.1', port } }));
+  const cache = new bento.BentoCache({ default: 'm', stores: { m: tiers } });
+  return {
+    name: 'bentocache',
+    get: (key) => cache.get({ key }),
+    set: (key, what) => cache.set({ key, value: what, ttl: '1h' }),
+    close: () => cache.disconnectAll(),
   };
-  for (let index = 0; index < KEYS; index += 1) await Promise.all([theirSet(index), ourSet(index)]);
+}
+
+/** cacheable, with its own memory and @keyv/redis below. */
+function cacheableTiers({ url }) {
+  const [cacheable, keyvRedis] = [peer('cacheable'), peer('@keyv/redis')];
+  if (!cacheable || !keyvRedis) return undefined;
+  const cache = new cacheable.Cacheable({ primary: cacheable.createKeyv({ lruSize: 10 }), secondary: keyvRedis.createKeyv(url), ttl: HOUR });
+  return {
+    name: 'cacheable and @keyv/redis',
+    get: (key) => cache.get(key),
+    set: (key, what) => cache.set(key, what, HOUR),
+    close: () => cache.disconnect(),
+  };
+}
+
+/** Of 2,000 values ten are in memory: every get goes to the server. */
+async function tieredRows(table, server) {
+  const others = [bentoTiers(server), cacheableTiers(server)].filter(Boolean);
+  const cache = new MultiLayerCacheManager({ disk: false, memory: { maxSize: 10, ttl: HOUR }, remote: { url: server.url, timeoutMs: 5000 } });
+  const values = Array.from({ length: KEYS }, (_, index) => value(index));
+  const ours = { get: (key) => cache.get(key), set: (key, what) => cache.set(key, what, HOUR) };
+  const set = (side) => (index) => side.set(`k${index}`, values[index]);
+  const get = (side) => async (index) => {
+    const found = await side.get(`k${index}`);
+    if (found?.id !== index) throw new Error(`not what was stored: ${index}`);
+  };
+  for (const side of [...others, ours]) await timeFlying(KEYS, FLYING, set(side));
   for (const [flying, goal] of [[FLYING, 1.5], [1, 1]]) {
-    await table.compare({
-      title: `tiered get, ${flying} in flight`,
-      goal,
-      baseline: () => timeFlying(KEYS, flying, async (index) => check(await other.get({ key: `k${index}` }))),
-      ours: () => timeFlying(KEYS, flying, async (index) => check(await cache.get(`k${index}`))),
-    });
-    await table.compare({
-      title: `set through both tiers, ${flying} in flight`,
-      goal,
-      baseline: () => timeFlying(KEYS, flying, theirSet),
-      ours: () => timeFlying(KEYS, flying, ourSet),
-    });
+    for (const [what, body] of [['tiered get', get], ['set through both tiers', set]]) {
+      for (const other of others) {
+        await table.compare({
+          title: `${what}, ${flying} in flight, against ${other.name}`,
+          goal,
+          baseline: () => timeFlying(KEYS, flying, body(other)),
+          ours: () => timeFlying(KEYS, flying, body(ours)),
+        });
+      }
+    }
   }
-  await other.disconnectAll();
+  for (const other of others) await other.close();
   cache.destroy();
 }
 
