@@ -142,7 +142,9 @@ async function measureTracing({ fleet, folder, database }) {
     const before = await service.ask('report');
     const worker = async () => {
       for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-        await request(`http://127.0.0.1:${service.hello[side]}`, `/api${next.path}`, { headers: { 'x-client-id': next.client } });
+        const headers = { 'x-client-id': next.client };
+        const { status } = await request(`http://127.0.0.1:${service.hello[side]}`, `/api${next.path}`, { headers });
+        if (status !== 200) throw new Error(`${next.path} was answered with ${status}`);
       }
     };
     await Promise.all([worker(), worker(), worker(), worker()]);

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createBudget } from '../../examples/servers/budget/app.mjs';
 import { openLedger } from '../../examples/servers/budget/data-native.mjs';
-import { createLimiter, createTracer } from '../../examples/servers/guards-native.mjs';
+import { createBreaker, createLimiter, createTracer } from '../../examples/servers/guards-native.mjs';
 import { createTracer as createNoTracer } from '../../examples/servers/guards-plain.mjs';
 import { closeConnections } from '../../examples/servers/http.mjs';
 import { LEDGER_END } from '../../examples/servers/ledger.mjs';
@@ -29,7 +29,7 @@ async function chain(create) {
   const [web, budget] = ['web', 'budget'].map((serviceName) => create({ serviceName }));
   tracers.push(web, budget);
   const port = await listen(createBudget({ ledger, limiter, meter, tracer: budget }));
-  return listen(createWeb({ budgetUrl: `http://127.0.0.1:${port}`, limiter, meter, tracer: web }));
+  return listen(createWeb({ budgetUrl: `http://127.0.0.1:${port}`, breaker: createBreaker('budget'), limiter, meter, tracer: web }));
 }
 
 let stopping = false;
