@@ -238,6 +238,15 @@ test('a client may be asked about more than once in a call, and for more than a 
   assert.equal((await limiter.peekStore('a')).remaining, Math.floor(1e6 - spent - 111));
 });
 
+test('what somebody else keeps under a key is not written over', { skip }, async () => {
+  const limiter = make({ store: { plainKeys: true, insurance: 'deny' } });
+  const key = `${limiter.store.prefix}a`;
+  await valkey.command('LPUSH', key, 'theirs');
+  await assert.rejects(limiter.acquire('a'));
+  assert.ok(limiter.getStats().store.failures > 0);
+  assert.equal(await valkey.command('TYPE', key), 'list');
+});
+
 test('a block, a limit and a penalty reach other limiters: acquire at once, isAllowed within leaseMs', { skip }, async () => {
   const [one, two] = pair({ store: { leaseMs: 50 } });
   assert.equal(two.isAllowed('a'), true);

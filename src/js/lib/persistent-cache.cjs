@@ -290,9 +290,10 @@ async function find(cache, key, graceMs) {
   const there = await shared.read(key);
   if (there === null || (there.version === 0 && there.item === null)) return good;
   const { item } = there;
-  if (item !== null && !cache.isExpired(item)) cache[TIERS].counts.remote += 1;
+  if (item === null || cache.isExpired(item)) return item;
+  cache[TIERS].counts.remote += 1;
   // What was set or heard of meanwhile is newer.
-  if (item !== null && !cache.isExpired(item) && cache.memoryCache.get(key) === begun && shared.covers(item)) adopt(cache, item);
+  if (cache.memoryCache.get(key) === begun && shared.covers(item)) adopt(cache, item);
   return item;
 }
 

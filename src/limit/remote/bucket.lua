@@ -41,7 +41,8 @@ for index = 1, #KEYS do
   local limit, rate, questions = asked[at], asked[at + 1], asked[at + 2]
   at = at + 3
   local tokens, settled, blocked, own = limit, tick, 0, false
-  local state = known[key] or states[index]
+  -- MGET passes over what is no string; GET says so, before it would be written over.
+  local state = known[key] or states[index] or call('GET', key)
   if state and state ~= '' then
     tokens, settled, blocked = unpack_doubles('<ddd', state)
     if #state > 24 then

@@ -10,9 +10,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Calls that may be under way, when there is that much to ask.
-pub const MOST_AT_A_TIME: usize = 512;
-
 /// Who is told the answer.
 pub enum Origin {
     /// A client's line: its heads by cost.
@@ -48,8 +45,6 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Option<Vec<Reply>>> + Send 
 pub trait Store: Send + Sync + 'static {
     /// How many requests may go in one call.
     fn together(&self) -> usize;
-    /// How many calls may be under way before another one waits until it is full.
-    fn at_a_time(&self) -> usize;
     /// Asks.
     fn call<'a>(&'a self, requests: &'a [Request]) -> Answering<'a>;
 }
@@ -93,10 +88,6 @@ impl Valkey {
         Self { client, script: Script::new(include_str!("bucket.lua")), interval_ms, ticks, figures: Arc::default() }
     }
 
-    fn in_cluster(&self) -> bool {
-        self.client.engine().address().topology == Topology::Cluster
-    }
-
     /// How it goes.
     pub fn figures(&self) -> &Arc<Figures> {
         &self.figures
@@ -115,13 +106,7 @@ impl Valkey {
 impl Store for Valkey {
     fn together(&self) -> usize {
         // In a cluster the keys of a call have to lie in one slot; these lie all over it.
-        if self.in_cluster() { 1 } else { 100 }
-    }
-
-    fn at_a_time(&self) -> usize {
-        // One that the server answers while this process attends to the other. The server answers what has come together
-        // in one go, so with more of them both would take turns in waiting for each other.
-        if self.in_cluster() { MOST_AT_A_TIME } else { 2 }
+        if self.client.engine().address().topology == Topology::Cluster { 1 } else { 100 }
     }
 
     fn call<'a>(&'a self, requests: &'a [Request]) -> Answering<'a> {

@@ -6,7 +6,7 @@
 
 use super::insurance::Insured;
 use super::ops::{Op, Reply, Request};
-use super::store::{Departed, MOST_AT_A_TIME, Origin, Store};
+use super::store::{Departed, Origin, Store};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::queue::{LineId, Queues};
 use crate::limit::ticks::Ticks;
@@ -20,6 +20,16 @@ use tokio::task::JoinSet;
 const MOST_HEADS: usize = 1024;
 /// A refill is not asked about sooner than this after the last answer, ms: the clocks of two machines differ a little.
 const SOONEST_MS: f64 = 1.0;
+/// Calls that may be under way.
+const MOST_AT_A_TIME: usize = 512;
+/// Calls that may be under way before another one waits until it is full.
+const PARTIAL_AT_A_TIME: usize = 4;
+/// The same while the last call took less than [`QUICK_MS`]: one that the server answers while this process attends to
+/// the other. A server answers what has come together in one go, so with more of them both would take turns in waiting
+/// for each other.
+const PARTIAL_WHEN_QUICK: usize = 2;
+/// A call that takes this long, ms, goes over a slow network, where waiting for it costs more than that.
+const QUICK_MS: f64 = 5.0;
 /// Waits for a block that somebody may lift, ms.
 const LOOK_AGAIN_MS: f64 = 1000.0;
 
@@ -119,11 +129,19 @@ pub struct Worker<S> {
     leaving: Vec<Departed>,
     away: JoinSet<(u64, Option<Vec<Reply>>)>,
     journeys: u64,
-    under_way: HashMap<u64, (Arc<[Request]>, Vec<Origin>)>,
+    under_way: HashMap<u64, Journey>,
+    /// How long the last journey took, ms.
+    took_ms: f64,
     flushes: Vec<Flush>,
     /// Whether a call failed since the last flush.
     failed: bool,
     outcomes: Vec<Outcome>,
+}
+
+struct Journey {
+    requests: Arc<[Request]>,
+    origins: Vec<Origin>,
+    departed: f64,
 }
 
 struct Flush {
@@ -157,6 +175,7 @@ impl<S: Store> Worker<S> {
             away: JoinSet::new(),
             journeys: 0,
             under_way: HashMap::new(),
+            took_ms: 0.0,
             flushes: Vec::new(),
             failed: false,
             outcomes: Vec::new(),
@@ -309,12 +328,17 @@ impl<S: Store> Worker<S> {
 
     /// Sends what is to leave, as far as there is room: what has to wait goes together with what comes meanwhile.
     fn depart(&mut self) {
-        while !self.leaving.is_empty() {
-            let full = self.leaving.len() >= self.store.together();
-            if self.under_way.len() >= if full { MOST_AT_A_TIME } else { self.store.at_a_time() } {
-                break;
-            }
+        while !self.leaving.is_empty() && self.under_way.len() < self.room() {
             self.depart_some();
+        }
+    }
+
+    /// How many calls may be under way for the next one to leave.
+    fn room(&self) -> usize {
+        match () {
+            () if self.leaving.len() >= self.store.together() => MOST_AT_A_TIME,
+            () if self.took_ms < QUICK_MS => PARTIAL_WHEN_QUICK,
+            () => PARTIAL_AT_A_TIME,
         }
     }
 
@@ -330,12 +354,14 @@ impl<S: Store> Worker<S> {
         let (requests, origins): (Vec<Request>, Vec<Origin>) = parts.unzip();
         self.journeys += 1;
         let (journey, store, requests) = (self.journeys, self.store.clone(), Arc::<[Request]>::from(requests));
-        self.under_way.insert(journey, (requests.clone(), origins));
+        let departed = SystemClock.monotonic_millis();
+        self.under_way.insert(journey, Journey { requests: requests.clone(), origins, departed });
         self.away.spawn(async move { (journey, store.call(&requests).await) });
     }
 
     fn returned(&mut self, (journey, answered): (u64, Option<Vec<Reply>>), now: f64) {
-        let Some((requests, origins)) = self.under_way.remove(&journey) else { return };
+        let Some(Journey { requests, origins, departed }) = self.under_way.remove(&journey) else { return };
+        self.took_ms = now - departed;
         for flush in &mut self.flushes {
             flush.confirmed &= !flush.open.remove(&journey) || answered.is_some();
         }
