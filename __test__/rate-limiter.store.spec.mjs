@@ -71,6 +71,45 @@ test('random calls give what a local limiter gives', { skip }, async () => {
   assert.equal(await shared.flush(), true);
 });
 
+/** Keeps the event loop busy. */
+function blockLoop(ms) {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+for (const transport of ['loop', 'thread']) {
+  test(`${transport}: a loop that is busy for longer than any limit costs nobody his answer`, { skip }, async () => {
+    const limiter = make({ store: { transport, timeoutMs: 100 } });
+    await limiter.acquire('a');
+    const late = [limiter.acquire('a'), limiter.acquire('b', 1, { timeoutMs: 100 })];
+    // The requests leave with the end of this turn; the next one is the busy one.
+    await new Promise((resolve) => process.nextTick(() => queueMicrotask(() => {
+      blockLoop(400);
+      resolve();
+    })));
+    assert.deepEqual((await Promise.all(late)).map(({ acquired }) => acquired), [true, true]);
+    assert.deepEqual([limiter.getStats().store.up, limiter.getStats().store.failures], [true, 0]);
+  });
+
+  test(`${transport}: many who ask at once are answered in order, and those after them too`, { skip }, async () => {
+    const limiter = make({ rateLimit: 1000, store: { transport } });
+    const answered = [];
+    const ask = async (index) => {
+      await limiter.acquire('a');
+      answered.push(index);
+      if (index < 400) await ask(index + 200);
+    };
+    await Promise.all(Array.from({ length: 200 }, (_, index) => ask(index)));
+    assert.equal(answered.length, 600);
+    assert.deepEqual(answered, [...answered].sort((a, b) => a - b));
+    assert.equal((await limiter.peekStore('a')).remaining, 400);
+  });
+}
+
+test('a transport that there is none of is refused by name', { skip }, () => {
+  assert.throws(() => make({ store: { transport: 'pigeon' } }), { name: 'RangeError', message: /"store.transport".*pigeon/ });
+});
+
 test('a reservation in the store is charged at once, for all processes, and never later than maxWaitMs', { skip }, async () => {
   const [one, two] = pair({ refillRate: 0.01, fairQueueing: false, maxWaitTime: 1e9 });
   assert.equal((await one.reserveStore('a', 10)).waitMs, 0);

@@ -174,6 +174,15 @@ pub fn text(options: &(impl Options + ?Sized), name: &str) -> Result<Option<Stri
     }
 }
 
+/// `transport`: whether a socket is to be on the caller's event loop (`loop`, the default) or not (`thread`).
+pub fn is_on_loop(options: &(impl Options + ?Sized)) -> Result<bool, OptionError> {
+    match text(options, "transport")?.as_deref() {
+        None | Some("loop") => Ok(true),
+        Some("thread") => Ok(false),
+        Some(other) => Err(OptionError::out_of_range("transport", "loop or thread", &Scalar::Text(other.into()))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

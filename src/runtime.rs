@@ -2,9 +2,12 @@
 //! current-thread runtime. It keeps nothing alive: when the process ends, it ends.
 
 pub mod local;
+pub mod socket;
 
 use crate::error::{Code, Coded};
-use std::sync::{Mutex, PoisonError};
+use socket::Poller;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle};
 
 static HANDLE: Mutex<Option<Handle>> = Mutex::new(None);
@@ -37,4 +40,40 @@ pub fn handle() -> Result<Handle, NotStarted> {
         .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
     *started = Some(handle.clone());
     Ok(handle)
+}
+
+/// Where work with a socket is done.
+#[derive(Clone)]
+pub enum Site {
+    /// On the thread of the sockets.
+    Thread(Handle),
+    /// On the loop of whoever waits for its results.
+    Loop(Arc<dyn Poller>),
+}
+
+impl Site {
+    /// The loop, where there is one; otherwise the thread of the sockets.
+    ///
+    /// # Errors
+    /// When that thread cannot be started; a loop needs it too, for timers and for making connections.
+    pub fn of(poller: Option<Arc<dyn Poller>>) -> Result<Self, NotStarted> {
+        let thread = handle()?;
+        Ok(poller.map_or(Self::Thread(thread), Self::Loop))
+    }
+
+    /// The loop, if it is one.
+    pub fn poller(&self) -> Option<&Arc<dyn Poller>> {
+        match self {
+            Self::Loop(poller) => Some(poller),
+            Self::Thread(_) => None,
+        }
+    }
+
+    /// Has `job` done there.
+    pub fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
+        match self {
+            Self::Loop(poller) => poller.spawner().spawn(job),
+            Self::Thread(handle) => _ = handle.spawn(job),
+        }
+    }
 }

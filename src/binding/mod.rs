@@ -1,6 +1,7 @@
 //! The only shared place that knows napi. A room's own `binding.rs` registers its raw functions here.
 
 mod failure;
+pub(crate) mod looped;
 pub(crate) mod queue;
 pub(crate) mod raw;
 pub(crate) mod table;

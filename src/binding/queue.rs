@@ -14,6 +14,7 @@ use super::uv::Entry;
 use crate::runtime;
 use crate::runtime::local::{Executor, Spawner};
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,8 @@ enum Message {
     Notify(u32, Finish),
     /// Tells a request, which goes on, of a part of its result.
     Progress(u32, Finish),
+    /// JavaScript goes on with what it was told before it is told more.
+    Pause,
 }
 
 struct Shared {
@@ -52,6 +55,18 @@ impl Shared {
         if !*scheduled && TURN.get() != Some(self.env) {
             *scheduled = true;
             waker.wake();
+        }
+    }
+
+    /// What is to be delivered after a pause.
+    fn put_back(&self, mut rest: Vec<Message>) {
+        {
+            let State { waker: Some(_), ready, .. } = &mut *self.lock() else { return };
+            rest.append(ready);
+            *ready = rest;
+        }
+        if !IN_LOOP.get() {
+            self.wake();
         }
     }
 
@@ -83,6 +98,8 @@ thread_local! {
     static QUEUES: RefCell<Vec<EnvQueue>> = const { RefCell::new(Vec::new()) };
     /// The environment whose turn is under way.
     static TURN: Cell<Option<EnvId>> = const { Cell::new(None) };
+    /// Whether what is left after a pause is delivered by a callback of the loop, which needs no wake-up.
+    static IN_LOOP: Cell<bool> = const { Cell::new(false) };
 }
 
 fn with_queue<R>(env: EnvId, body: impl FnOnce(&mut EnvQueue) -> R) -> Option<R> {
@@ -149,12 +166,27 @@ fn turn(env: EnvId) -> bool {
     !shared.lock().ready.is_empty()
 }
 
-/// Takes a turn in a callback of the loop, and delivers what came of it.
-pub fn turn_in_loop(env: EnvId) {
-    if turn(env)
-        && let Some(entry) = with_queue(env, |queue| queue.entry.clone())
-    {
+/// Takes a turn in a callback of the loop, for what `begin` makes ready, and delivers what came of it.
+pub fn turn_in_loop(env: EnvId, begin: impl FnOnce()) {
+    // Or what becomes ready asks for a turn of its own: a write to the loop's wake-up and one more round of it.
+    with_queue(env, |queue| queue.executor.spawner()).into_iter().for_each(|spawner| spawner.expect_turn());
+    let _ = catch_unwind(AssertUnwindSafe(begin));
+    let Some((entry, shared)) = with_queue(env, |queue| (queue.entry.clone(), queue.shared.clone())) else { return };
+    if !turn(env) {
+        return;
+    }
+    let before = IN_LOOP.replace(true);
+    // One callback more for each pause, and no more than that: what comes meanwhile must not keep the loop here.
+    let pauses = shared.lock().ready.iter().filter(|message| matches!(message, Message::Pause)).count();
+    for _ in 0..=pauses {
         entry.enter();
+        if shared.lock().ready.is_empty() {
+            break;
+        }
+    }
+    IN_LOOP.set(before);
+    if !shared.lock().ready.is_empty() {
+        shared.wake();
     }
 }
 
@@ -166,6 +198,20 @@ pub fn spawn_here(call: &Call<'_>, job: impl Future<Output = ()> + Send + 'stati
         schedule.call(**call, &[]);
     }
     Ok(())
+}
+
+/// Runs `body`, and takes a turn for what it made ready on this thread, which saves a wake-up.
+pub fn with_turn<R>(call: &Call<'_>, body: impl FnOnce() -> R) -> R {
+    let env = call.env_id();
+    let parts = with_queue(env, |queue| (queue.executor.spawner(), queue.schedule.clone()));
+    let Some((spawner, schedule)) = parts else { return body() };
+    spawner.expect_turn();
+    let result = catch_unwind(AssertUnwindSafe(body));
+    if turn(env) {
+        schedule.call(**call, &[]);
+    }
+    // Only now: turns would not be asked for any more.
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The way to run jobs on this thread.
@@ -180,8 +226,11 @@ fn drain(scope: Scope<'_>) {
     shared.lock().scheduled = false;
     turn(scope.env_id());
     let ready = std::mem::take(&mut shared.lock().ready);
-    let mut settled = 0;
-    for message in ready {
+    let (mut settled, mut ready) = (0, ready.into_iter());
+    for message in ready.by_ref() {
+        if let Message::Pause = message {
+            break;
+        }
         Dispatcher::scoped(scope, |scope| {
             let (id, kind, finish) = match message {
                 Message::Settle(id, finish) => {
@@ -190,6 +239,7 @@ fn drain(scope: Scope<'_>) {
                 }
                 Message::Notify(id, finish) => (id, 2, finish),
                 Message::Progress(id, finish) => (id, 3, finish),
+                Message::Pause => return,
             };
             match (guarded(scope, finish), kind) {
                 (Ok(value), _) => dispatcher.call(scope, &[scope.uint(id), scope.int(kind), value]),
@@ -198,6 +248,9 @@ fn drain(scope: Scope<'_>) {
                 (Err(_), _) => {}
             }
         });
+    }
+    if ready.len() > 0 {
+        shared.put_back(ready.collect());
     }
     with_queue(scope.env_id(), |queue| {
         queue.outstanding -= settled;
@@ -208,7 +261,7 @@ fn drain(scope: Scope<'_>) {
 }
 
 fn guarded(scope: Scope<'_>, finish: Finish) -> Answer<'_> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| finish(scope)))
+    catch_unwind(AssertUnwindSafe(|| finish(scope)))
         .unwrap_or_else(|_| Err(Failure::internal("internal error while a result was delivered")))
 }
 
@@ -280,6 +333,11 @@ impl Notifier {
     pub fn from_call(call: &Call<'_>, index: usize) -> Result<Self, Failure> {
         let id = call.uint_at(index)?;
         with_queue(call.env_id(), |queue| Self { id, queue: queue.shared.clone() }).ok_or_else(not_started)
+    }
+
+    /// Has JavaScript go on with what it was told so far before anything else is delivered.
+    pub fn pause(&self) {
+        self.queue.push(Message::Pause);
     }
 
     /// Delivers what `finish` makes on the JavaScript thread. Nothing happens once the environment is gone.

@@ -175,7 +175,7 @@ impl Remote {
             config,
         });
         let weak = Arc::downgrade(&remote);
-        client.runtime().spawn(super::repairing::run(weak, client.health()));
+        client.spawn(super::repairing::run(weak, client.health()));
         Ok(remote)
     }
 

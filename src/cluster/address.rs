@@ -113,6 +113,11 @@ impl Address {
             .is_ok_and(|servers| servers.iter().any(|server| matches!(server.addr(), ConnectionAddr::TcpTls { .. })))
     }
 
+    /// Whether its connection can be on somebody's loop: one server, and nothing to decipher there.
+    pub fn fits_a_loop(&self) -> bool {
+        self.topology == Topology::Single && !self.is_encrypted()
+    }
+
     /// The servers named, as the client library takes them.
     pub fn servers(&self) -> Result<Vec<ConnectionInfo>, ClusterError> {
         let read = |url: &String| {
@@ -167,6 +172,14 @@ mod tests {
         assert!(parse("redis://one,two").is_err());
         assert!(parse("redis+ring://one,two").is_err());
         assert!(parse("memcached://one").is_err());
+    }
+
+    #[test]
+    fn one_server_without_tls_can_be_on_a_loop() {
+        assert!(parse("redis://one").unwrap().fits_a_loop() && parse("unix:///tmp/s").unwrap().fits_a_loop());
+        assert!(!parse("rediss://one").unwrap().fits_a_loop());
+        assert!(!parse("redis+cluster://one").unwrap().fits_a_loop());
+        assert!(!parse("redis+sentinel://one/main").unwrap().fits_a_loop());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Commands in one write at most, so that the answers to the first do not wait for all the others.
 const LARGEST: usize = 500;
 
-/// What is done with a reply; on the thread of the sockets, so it must be quick.
+/// What is done with a reply; where the engine's socket is, so it must be quick.
 pub type Done = Box<dyn FnOnce(Result<Value, ClusterError>) + Send>;
 /// Makes the command when it is about to be sent: encoding costs nothing on the caller's thread. Always called before `Done`.
 pub type Make = Box<dyn FnOnce() -> Order + Send>;
@@ -61,14 +61,14 @@ impl Batch {
         &self.client
     }
 
-    /// Sends with everything else that is pushed before the thread of the sockets gets to it.
+    /// Sends with everything else that is pushed before the engine's turn to send.
     pub fn push(&self, make: Make, done: Done) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.jobs.push((make, done));
         if !waiting.scheduled {
             waiting.scheduled = true;
             let batch = self.clone();
-            self.client.runtime().spawn(async move { batch.send().await });
+            self.client.spawn(async move { batch.send().await });
         }
     }
 
@@ -106,7 +106,7 @@ impl Batch {
             }
             // Sent in the order of the calls; answered while the next are collected.
             let client = self.client.clone();
-            tokio::spawn(async move { client.send_orders(orders).await });
+            self.client.spawn(async move { client.send_orders(orders).await });
         }
     }
 }
@@ -117,7 +117,7 @@ impl Client {
         if let Some((Link::Cluster(_), _)) = self.engine().link_now() {
             for (order, done) in orders {
                 let client = self.clone();
-                tokio::spawn(async move {
+                self.spawn(async move {
                     let reply = client.send(&order.command()).await;
                     client.finish(order, done, reply).await;
                 });
@@ -128,7 +128,7 @@ impl Client {
         orders.iter().for_each(|(order, _)| _ = pipeline.add_command(order.command()));
         let count = orders.len();
         let replies = self.within(async |mut link: Link| match link {
-            Link::Server(_) => link.req_packed_commands(&pipeline, 0, count).await,
+            Link::Server(..) => link.req_packed_commands(&pipeline, 0, count).await,
             // The first connection has just come, and it is a cluster's.
             Link::Cluster(_) => {
                 let mut replies = Vec::with_capacity(count);
@@ -144,7 +144,7 @@ impl Client {
                     let reply = reply.extract_error().map_err(ClusterError::from);
                     if reply.as_ref().is_err_and(ClusterError::is_unknown_script) {
                         let client = self.clone();
-                        tokio::spawn(async move { client.finish(order, done, reply).await });
+                        self.spawn(async move { client.finish(order, done, reply).await });
                     } else {
                         done(reply);
                     }

@@ -48,8 +48,9 @@ fn command<'s>(call: &Call<'s>) -> Answer<'s> {
         };
     }
     let ticket = Ticket::from_call(call, 1)?;
-    client.runtime().clone().spawn(async move {
-        let reply = client.send(&command).await;
+    let asking = client.clone();
+    client.spawn(async move {
+        let reply = asking.send(&command).await;
         ticket.settle(move |scope| Ok(make(scope, reply?)));
     });
     Ok(call.undefined())
@@ -78,7 +79,7 @@ fn watch<'s>(call: &Call<'s>) -> Answer<'s> {
     let (client, notifier) = (client(call)?, Notifier::from_call(call, 1)?);
     let mut health = client.health();
     health.mark_changed();
-    client.runtime().spawn(async move {
+    client.spawn(async move {
         while health.changed().await.is_ok() {
             let number = if let Health::Up(times) = *health.borrow_and_update() { times } else { 0 };
             notifier.notify(move |scope| Ok(scope.number(number as f64)));

@@ -73,7 +73,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Joins a channel; `tell` runs on the thread of the sockets.
+    /// Joins a channel; `tell` runs where the client's socket is.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -104,7 +104,7 @@ impl Member {
                     outbox: Outbox::default(),
                 });
                 buses.insert(name, Arc::downgrade(&bus));
-                client.runtime().spawn(read(Arc::downgrade(&bus), client.clone()));
+                client.spawn(read(Arc::downgrade(&bus), client.clone()));
                 bus
             }
         };
@@ -125,7 +125,7 @@ impl Member {
         let delivered = self.bus.outbox.push(message);
         if self.bus.outbox.begin() {
             let (bus, client) = (Arc::clone(&self.bus), self.bus.client.clone());
-            client.runtime().spawn(async move { bus.deliver().await });
+            client.spawn(async move { bus.deliver().await });
         }
         if !self.bus.client.is_up() {
             return Err(ClusterError::Away);
@@ -216,13 +216,13 @@ struct Place {
 
 /// Reads for as long as somebody subscribes.
 async fn read(bus: Weak<Bus>, client: Client) {
-    let address = client.engine().address().clone();
+    let (address, site) = (client.engine().address().clone(), client.engine().site().clone());
     let Some(stream) = bus.upgrade().map(|bus| bus.stream.clone()) else { return };
     drop(client);
     let mut place: Option<Place> = None;
     while bus.strong_count() > 0 {
         // A connection of its own: waiting for news must not hold up requests.
-        if let Ok(mut link) = Link::dial(&address, None).await {
+        if let Ok(mut link) = Link::dial(&address, &site, None).await {
             // Ends with an error, or with the last subscriber.
             _ = follow(&bus, &mut link, &stream, &mut place, address.connect_timeout).await;
         }

@@ -6,12 +6,13 @@ use super::link::Link;
 use crate::clock::{Clock, SystemClock};
 use crate::resilience::breaker::{Breaker, State};
 use crate::resilience::config::BreakerConfig;
-use crate::runtime;
+use crate::runtime::Site;
+use crate::runtime::local::Spawner;
+use crate::runtime::socket::Poller;
 use redis::PushKind;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// Milliseconds from a failure to the first question whether the server is there again; doubles with every question
@@ -33,7 +34,7 @@ pub enum Health {
 /// See the room's documentation.
 pub struct Engine {
     address: Address,
-    runtime: Handle,
+    site: Site,
     inner: Mutex<Inner>,
     health: watch::Sender<Health>,
     /// Fair, so that who waited for the first connection is not overtaken: calls leave in the order they were made.
@@ -57,7 +58,10 @@ struct Dialled {
     made: u64,
 }
 
-static ENGINES: LazyLock<Mutex<HashMap<Address, Weak<Engine>>>> = LazyLock::new(Mutex::default);
+/// Which of a process's engines it is: the loop it is on, if it is on one, and the address.
+type Name = (Option<Spawner>, Address);
+
+static ENGINES: LazyLock<Mutex<HashMap<Name, Weak<Engine>>>> = LazyLock::new(Mutex::default);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,13 +72,16 @@ fn now() -> f64 {
 }
 
 impl Engine {
-    /// The process's engine for the address. It begins to connect at once and never gives up.
+    /// The process's engine for the address, or that of the loop where one is given. It begins to connect at once and
+    /// never gives up.
     ///
     /// # Errors
     /// When the thread of the sockets cannot be started.
-    pub fn open(address: &Address) -> Result<Arc<Self>, ClusterError> {
+    pub fn open(address: &Address, poller: Option<Arc<dyn Poller>>) -> Result<Arc<Self>, ClusterError> {
+        let poller = poller.filter(|_| address.fits_a_loop());
+        let name = (poller.as_ref().map(|poller| poller.spawner().clone()), address.clone());
         let mut engines = locked(&ENGINES);
-        if let Some(engine) = engines.get(address).and_then(Weak::upgrade) {
+        if let Some(engine) = engines.get(&name).and_then(Weak::upgrade) {
             return Ok(engine);
         }
         let breaker = BreakerConfig {
@@ -89,14 +96,14 @@ impl Engine {
             Inner { link: None, made: 0, breaker: Breaker::new(breaker, now()), times: 0, reason: ClusterError::Away };
         let engine = Arc::new(Self {
             address: address.clone(),
-            runtime: runtime::handle()?,
+            site: Site::of(poller)?,
             inner: Mutex::new(inner),
             health: watch::channel(Health::Connecting).0,
             turn: tokio::sync::Mutex::default(),
         });
         engines.retain(|_, engine| engine.strong_count() > 0);
-        engines.insert(address.clone(), Arc::downgrade(&engine));
-        engine.runtime.spawn(recover(Arc::downgrade(&engine), None));
+        engines.insert(name, Arc::downgrade(&engine));
+        engine.site.spawn(recover(Arc::downgrade(&engine), None));
         Ok(engine)
     }
 
@@ -105,9 +112,9 @@ impl Engine {
         &self.address
     }
 
-    /// The thread of the sockets.
-    pub fn runtime(&self) -> &Handle {
-        &self.runtime
+    /// Where everything of it runs.
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 
     /// What is known of the server, now and whenever it changes.
@@ -150,6 +157,15 @@ impl Engine {
         locked(&self.inner).link.clone().map(|link| (link, times))
     }
 
+    /// Has what lies in the socket read at once, if that is on a loop and may have been neglected; says whether it is.
+    pub fn hurry(&self) -> bool {
+        let looped = self.site.poller().is_some();
+        if looped && let Some((link, _)) = self.link_now() {
+            link.hurry();
+        }
+        looped
+    }
+
     /// A call over the connection numbered `times` failed in a way that says something about the server: from now on
     /// calls are refused, until it has answered the engine's own question within `limit`.
     pub fn failed(self: &Arc<Self>, times: u64, limit: Duration) {
@@ -157,7 +173,7 @@ impl Engine {
         if times == inner.times
             && let Some(link) = self.open_circuit(&mut inner)
         {
-            self.runtime.spawn(recover(Arc::downgrade(self), Some((Dialled { link, made: inner.made }, limit))));
+            self.site.spawn(recover(Arc::downgrade(self), Some((Dialled { link, made: inner.made }, limit))));
         }
     }
 
@@ -165,7 +181,7 @@ impl Engine {
     fn lost(self: &Arc<Self>, made: u64) {
         let mut inner = locked(&self.inner);
         if made == inner.made && self.open_circuit(&mut inner).is_some() {
-            self.runtime.spawn(recover(Arc::downgrade(self), None));
+            self.site.spawn(recover(Arc::downgrade(self), None));
         }
     }
 
@@ -216,12 +232,12 @@ impl Engine {
     /// A connection whose end is noticed at once, also when no call is under way.
     async fn dial(self: &Arc<Self>) -> Result<Dialled, ClusterError> {
         let (pushes, mut pushed) = tokio::sync::mpsc::unbounded_channel();
-        let link = Link::dial(&self.address, Some(pushes)).await?;
+        let link = Link::dial(&self.address, &self.site, Some(pushes)).await?;
         let made = locked(&self.inner).made + 1;
         let engine = Arc::downgrade(self);
         // A cluster finds its lost nodes again by itself.
-        if matches!(link, Link::Server(_)) {
-            self.runtime.spawn(async move {
+        if matches!(link, Link::Server(..)) {
+            self.site.spawn(async move {
                 while let Some(push) = pushed.recv().await {
                     if push.kind == PushKind::Disconnection {
                         engine.upgrade().into_iter().for_each(|engine| engine.lost(made));

@@ -2,6 +2,9 @@
 
 use super::address::{Address, Topology};
 use super::error::ClusterError;
+use super::looped;
+use crate::runtime::Site;
+use crate::runtime::socket::Ready;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -9,7 +12,7 @@ use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, PushInfo};
 use redis::{RedisFuture, TlsMode, Value, cmd};
 use std::num::NonZeroUsize;
-use std::sync::Once;
+use std::sync::{Once, Weak};
 use std::time::Duration;
 
 /// Requests that may wait for a place in the next write; more wait for their senders' turn.
@@ -21,8 +24,8 @@ pub type Pushes = tokio::sync::mpsc::UnboundedSender<PushInfo>;
 /// A connection that many requests share. Clones are the same connection.
 #[derive(Clone)]
 pub enum Link {
-    /// To one server.
-    Server(MultiplexedConnection),
+    /// To one server; what is known of its socket where that is on somebody's loop.
+    Server(MultiplexedConnection, Weak<Ready>),
     /// To all masters of a cluster.
     Cluster(ClusterConnection),
 }
@@ -30,7 +33,7 @@ pub enum Link {
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::Server(connection) => connection.req_packed_command(command),
+            Self::Server(connection, _) => connection.req_packed_command(command),
             Self::Cluster(connection) => connection.req_packed_command(command),
         }
     }
@@ -42,27 +45,27 @@ impl ConnectionLike for Link {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Server(connection, _) => connection.req_packed_commands(pipeline, offset, count),
             Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::Server(connection) => connection.get_db(),
+            Self::Server(connection, _) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
         }
     }
 }
 
 impl Link {
-    /// Makes a connection, and sees it answer. To be called on the thread of the sockets.
+    /// Makes a connection, and sees it answer. To be called where its socket is to be; see [`Address::fits_a_loop`].
     ///
     /// # Errors
     /// When no server of the address answers within its limit, or none takes the credentials.
-    pub async fn dial(address: &Address, pushes: Option<Pushes>) -> Result<Self, ClusterError> {
+    pub async fn dial(address: &Address, site: &Site, pushes: Option<Pushes>) -> Result<Self, ClusterError> {
         let answering = async {
-            let mut link = Self::connect(address, pushes).await?;
+            let mut link = Self::connect(address, site, pushes).await?;
             link.ping().await?;
             Ok(link)
         };
@@ -75,7 +78,14 @@ impl Link {
         Ok(cmd("PING").exec_async(self).await?)
     }
 
-    async fn connect(address: &Address, pushes: Option<Pushes>) -> Result<Self, ClusterError> {
+    /// Has a socket that is on a loop read at once, before that loop gets to it.
+    pub fn hurry(&self) {
+        if let Self::Server(_, readiness) = self {
+            readiness.upgrade().into_iter().for_each(|ready| ready.signal(true, false));
+        }
+    }
+
+    async fn connect(address: &Address, site: &Site, pushes: Option<Pushes>) -> Result<Self, ClusterError> {
         choose_cryptography();
         let servers = address.servers()?;
         // The engine has its own limits: for each call, and for making a connection.
@@ -89,16 +99,20 @@ impl Link {
                 let Some(server) = servers.into_iter().next() else {
                     return Err(ClusterError::BadUrl("it has no host"));
                 };
+                if let Some(poller) = site.poller() {
+                    return Ok(looped::connect(&server, poller, &config).await?);
+                }
                 let client = match address.certificates() {
                     Some(certificates) if address.is_encrypted() => Client::build_with_tls(server, certificates)?,
                     _ => Client::open(server)?,
                 };
-                Ok(Self::Server(client.get_multiplexed_async_connection_with_config(&config).await?))
+                let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+                Ok(Self::Server(connection, Weak::new()))
             }
             Topology::Sentinel(master) => {
                 config = pushes.into_iter().fold(config, AsyncConnectionConfig::set_push_sender);
                 let mut client = sentinels(address, servers, master)?.build()?;
-                Ok(Self::Server(client.get_async_connection_with_config(&config).await?))
+                Ok(Self::Server(client.get_async_connection_with_config(&config).await?, Weak::new()))
             }
             Topology::Cluster => {
                 let mut builder = ClusterClientBuilder::new(servers)

@@ -8,8 +8,11 @@
 //! request that fails or takes longer than its limit opens the circuit for all; while it is open every call is refused at
 //! once, and the engine alone asks the server in the background whether it is there again. No caller pays for a probe.
 //!
-//! Invariants: no address, password, key or value stands in an error. Everything runs on the thread of the sockets. The
-//! engine ends with its last client.
+//! Where an engine's socket is: on the thread of the sockets, or, for a user who waits for small answers on an event loop
+//! anyway ([`client::Client::open_on`]), on that loop, which saves the way to another thread and back. A loop has engines of
+//! its own; everything of an engine runs where its socket is.
+//!
+//! Invariants: no address, password, key or value stands in an error. The engine ends with its last client.
 //!
 //! The room does not know what its keys mean: caches and limiters bring their own scripts.
 
@@ -21,6 +24,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod link;
+mod looped;
 pub mod notice;
 pub mod outbox;
 pub mod scan;

@@ -24,7 +24,7 @@ impl Client {
     /// As [`Client::send`].
     pub async fn scan(&self, glob: &str, step: usize) -> Result<Scan, ClusterError> {
         let servers = match self.engine().link().await?.0 {
-            Link::Server(_) => vec![None],
+            Link::Server(..) => vec![None],
             Link::Cluster(mut link) => masters(&mut link).await?.into_iter().map(Some).collect(),
         };
         Ok(Scan { client: self.clone(), glob: glob.into(), step, servers, cursor: 0 })
@@ -63,7 +63,7 @@ impl Scan {
                 let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
                 let route = async |link: Link| match link {
                     Link::Cluster(mut link) => link.route_command(command, to).await,
-                    Link::Server(_) => Ok(Value::Nil),
+                    Link::Server(..) => Ok(Value::Nil),
                 };
                 self.client.within(route).await?
             }

@@ -8,6 +8,9 @@ try {
   throw require('./no-binary.cjs').noBinary(error);
 }
 
+/** Whether this is Node itself: others have functions of libuv's name that do not work. */
+const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
+
 const REJECT = 1;
 const NOTIFY = 2;
 const PROGRESS = 3;
@@ -95,7 +98,7 @@ function start() {
     listeners.delete(number);
   }
 
-  return { native, request, listen, unlisten };
+  return { native, isNode, request, listen, unlisten };
 }
 
 // One queue for each load of the binary, however often this file is loaded (a test runner's module registry).

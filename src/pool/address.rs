@@ -159,7 +159,7 @@ impl Address {
             role,
             statements: options::count(options, "statementCacheSize", STATEMENTS as u64, 1, 100_000)? as usize,
             named: named(options)?,
-            on_loop: on_loop(options)?,
+            on_loop: options::is_on_loop(options)?,
         })
     }
 }
@@ -170,15 +170,6 @@ fn named(options: &(impl Options + ?Sized)) -> Result<bool, OptionError> {
         Scalar::Missing | Scalar::Null => Ok(true),
         Scalar::Bool(named) => Ok(named),
         other => Err(OptionError::wrong_type("preparedStatements", "a boolean", &other)),
-    }
-}
-
-/// `transport`: `loop` or `thread`.
-fn on_loop(options: &(impl Options + ?Sized)) -> Result<bool, OptionError> {
-    match options::text(options, "transport")?.as_deref() {
-        None | Some("loop") => Ok(true),
-        Some("thread") => Ok(false),
-        Some(other) => Err(OptionError::out_of_range("transport", "loop or thread", &Scalar::Text(other.into()))),
     }
 }
 

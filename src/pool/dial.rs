@@ -2,9 +2,9 @@
 
 use super::error::PoolError;
 use super::failure::Failure;
-use super::socket::{Poller, Socket};
 use super::tls::Tls;
 use super::wire::Wire;
+use crate::runtime::socket::{Poller, Socket};
 use deadpool_postgres::Connect;
 use socket2::{SockRef, TcpKeepalive};
 use std::future::Future;

@@ -30,7 +30,6 @@ pub mod passfile;
 pub mod pool;
 pub mod protection;
 pub mod row;
-pub mod socket;
 pub mod statement;
 pub mod stats;
 pub mod stream;

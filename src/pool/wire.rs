@@ -1,7 +1,7 @@
 //! The driver of a connection, and where it runs: on the thread of the sockets, or on a loop of somebody else's that
 //! waits for the results anyway. It moves when it is told to, between two polls, and its socket with it.
 
-use super::socket::{Poller, Port};
+use crate::runtime::socket::{Poller, Port};
 use crate::runtime::{self, NotStarted};
 use std::future::Future;
 use std::pin::Pin;

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,10 +83,30 @@ impl Wake for Task {
     }
 }
 
+impl PartialEq for Spawner {
+    /// Whether both give work to the same executor.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Spawner {}
+
+impl Hash for Spawner {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
 impl Spawner {
     /// Has `job` polled from the next turn on. After the executor's end it is dropped at once.
     pub fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
         self.0.add(|queue| queue.fresh.push(Box::pin(job)));
+    }
+
+    /// Announces a turn that the caller takes soon: until then nothing asks the owner for one.
+    pub fn expect_turn(&self) {
+        locked(&self.0.queue).expected = true;
     }
 
     /// As [`Spawner::spawn`], for callers that see to the turn themselves; `true`: one has to be arranged.
@@ -216,6 +237,18 @@ mod tests {
         }
         executor.run();
         assert_eq!((turns.load(Ordering::SeqCst), done.load(Ordering::SeqCst)), (1, 3));
+    }
+
+    #[test]
+    fn who_takes_a_turn_anyway_is_not_asked_for_one() {
+        let (turns, executor) = counted();
+        executor.spawner().expect_turn();
+        executor.spawner().spawn(async {});
+        assert!(executor.is_due());
+        executor.run();
+        assert_eq!(turns.load(Ordering::SeqCst), 0);
+        executor.spawner().spawn(async {});
+        assert_eq!(turns.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn remove<'s>(call: &Call<'s>) -> Answer<'s> {
     let (remote, what) = (remote(call)?, what(call, 2)?);
     let ticket = Ticket::from_call(call, 1)?;
     let done = remote.remove(what);
-    remote.client().runtime().spawn(async move {
+    remote.client().spawn(async move {
         let done = done.await;
         ticket.settle(move |scope| Ok(scope.boolean(done)));
     });
@@ -162,8 +162,8 @@ fn publish<'s>(call: &Call<'s>) -> Answer<'s> {
     let (remote, what) = (remote(call)?, what(call, 2)?);
     let ticket = Ticket::from_call(call, 1)?;
     let notices = what.into_iter().map(|(kind, text)| kind.notice(&text, remote.version())).collect();
-    let runtime = remote.client().runtime().clone();
-    runtime.spawn(async move {
+    let client = remote.client().clone();
+    client.spawn(async move {
         let done = remote.publish(notices).await.is_ok();
         ticket.settle(move |scope| Ok(scope.boolean(done)));
     });
@@ -175,7 +175,7 @@ fn tags<'s>(call: &Call<'s>) -> Answer<'s> {
     let (remote, names) = (remote(call)?, texts(call, 2)?);
     let ticket = Ticket::from_call(call, 1)?;
     let versions = remote.tags(&names);
-    remote.client().runtime().spawn(async move {
+    remote.client().spawn(async move {
         let versions = versions.await;
         ticket.settle(move |scope| Ok(scope.array(versions?.into_iter().map(|version| scope.number(version as f64)))));
     });
@@ -188,7 +188,7 @@ fn lease<'s>(call: &Call<'s>) -> Answer<'s> {
     let ticket = Ticket::from_call(call, 1)?;
     let lives = remote.lease_time();
     let asked = remote.lease(&call.text_at(2)?, version(call.number_at(3)?), lives);
-    remote.client().runtime().spawn(async move {
+    remote.client().spawn(async move {
         let answer = asked.await;
         ticket.settle(move |scope| {
             Ok(match answer? {
@@ -209,7 +209,7 @@ fn release<'s>(call: &Call<'s>) -> Answer<'s> {
     let ticket = Ticket::from_call(call, 1)?;
     let lives = if call.boolean_at(4)? { remote.lease_time() } else { Duration::ZERO };
     let asked = remote.release(&call.text_at(2)?, call.text_at(3)?.into_string(), lives);
-    remote.client().runtime().spawn(async move {
+    remote.client().spawn(async move {
         let done = asked.await;
         ticket.settle(move |scope| Ok(scope.boolean(done?)));
     });

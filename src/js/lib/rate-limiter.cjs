@@ -1,6 +1,6 @@
 'use strict';
 
-const { native, listen, unlisten } = require('../addon.cjs');
+const { native, isNode, listen, unlisten } = require('../addon.cjs');
 const { adjust, amount, peek } = require('../limit/balance.cjs');
 const { busiest } = require('../limit/busiest.cjs');
 const { applyRules } = require('../limit/change.cjs');
@@ -34,7 +34,7 @@ class RateLimiter {
     // Held weakly: a limiter that nobody uses any more goes, and its listener with it.
     let heard = { deref: () => undefined };
     const listener = store ? listen((outcomes) => heard.deref()?.hear(outcomes)) : 0;
-    const opened = native.limitOpen(options, globalLimit, store, listener);
+    const opened = native.limitOpen(options, globalLimit, store, listener, isNode);
     const { handle, maxClients, idleMs, resolveRefused, maxQueueLength, ...settings } = opened;
     const state = {
       clients: new Clients(handle, maxClients),

@@ -70,6 +70,11 @@ declare namespace RateLimiter {
     insuranceShare?: number;
     /** Whether client ids stand in the keys as they are, instead of a digest of them. @default false */
     plainKeys?: boolean;
+    /**
+     * Where the socket is: on Node's own loop, which is fastest, or on a thread of the package's own, which costs a
+     * question two changes of thread. TLS, clusters, sentinels, Bun, Deno and Windows have the thread. @default 'loop'
+     */
+    transport?: 'loop' | 'thread';
   }
 
   /** A limit for some clients, and their share of `globalLimit`; one of them is needed. */

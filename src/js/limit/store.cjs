@@ -14,6 +14,9 @@ const REFUSED = 0;
 /** Longer than any wait: this timer is only there to keep the process alive, and who is handed to it. */
 const FOREVER = 2 ** 31 - 1;
 const hold = () => {};
+/** Where native code lays outcomes while it tells of them, as many as there usually are. */
+const tray = new Float64Array(256 * FIELDS);
+native.limitTray(tray);
 
 class Store {
   constructor(limiter, state) {
@@ -61,11 +64,12 @@ class Store {
     this.alive = null;
   }
 
-  /** Outcomes, each of five numbers. */
-  hear(buffer) {
+  /** Outcomes, each of five numbers: how many numbers lie in the tray, or a buffer with too many for it. */
+  hear(told) {
     const limiter = this.limiter.deref();
-    const outcomes = new Float64Array(buffer);
-    for (let at = 0; at < outcomes.length; at += FIELDS) {
+    const outcomes = typeof told === 'number' ? tray : new Float64Array(told);
+    const end = typeof told === 'number' ? told : outcomes.length;
+    for (let at = 0; at < end; at += FIELDS) {
       const waiter = this.state.waiters.get(outcomes[at]);
       if (limiter === undefined) continue;
       if (waiter === undefined) {
@@ -73,7 +77,10 @@ class Store {
         continue;
       }
       this.leave(outcomes[at], waiter);
-      const [verdict, remaining, retryAfterMs, waitTime] = outcomes.subarray(at + 1, at + FIELDS);
+      const verdict = outcomes[at + 1];
+      const remaining = outcomes[at + 2];
+      const retryAfterMs = outcomes[at + 3];
+      const waitTime = outcomes[at + 4];
       const later = verdict === GRANTED_LATER;
       if (later) limiter.stats.queuedRequests += 1;
       if (later || verdict === GRANTED) {

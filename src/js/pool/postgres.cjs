@@ -1,6 +1,6 @@
 'use strict';
 // PostgreSQL connections as JavaScript sees them.
-const { native, request } = require('../addon.cjs');
+const { native, isNode, request } = require('../addon.cjs');
 const { decode, errorOf, fieldsOf } = require('./decoder.cjs');
 const { Limit, hold, limitsOf } = require('./limit.cjs');
 const { prepareAll } = require('./parameters.cjs');
@@ -8,8 +8,6 @@ const { DEFAULT, LOOKUPS, ofLookups, settings, settingsOf, typesOf } = require('
 const { copyFrom, copyTo, stream } = require('./streams.cjs');
 
 const NONE = Object.freeze([]);
-/** Others have functions of libuv's name that do not work. */
-const IS_NODE = process.versions.bun === undefined && process.versions.deno === undefined;
 
 const fail = (name) => native.poolError(name, '');
 
@@ -20,7 +18,7 @@ class Server {
   constructor(address, timeout, types) {
     this.settings = types == null ? DEFAULT : settings(false, typesOf(types));
     this.timeout = timeout;
-    const handle = native.pgOpen(address, timeout, IS_NODE);
+    const handle = native.pgOpen(address, timeout, isNode);
     Object.defineProperty(this, 'handle', { value: handle });
     servers.register(this, handle);
   }

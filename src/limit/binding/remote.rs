@@ -1,12 +1,14 @@
 //! Buckets that several processes share.
 
 use super::{bucket, limiter, write};
-use crate::binding::queue::{Notifier, Ticket};
-use crate::binding::raw::{Answer, Call, Exports, Failure, Scope, Value};
+use crate::binding::looped::node_loop;
+use crate::binding::queue::{Notifier, Ticket, with_turn};
+use crate::binding::raw::{Answer, Call, Exports, Failure, Scope, Shared, Value, on_env_close};
 use crate::cluster::Client;
 use crate::limit::config::LimiterConfig;
 use crate::limit::config::is_cost;
 use crate::limit::error::LimitError;
+use crate::limit::limiter::Limiter;
 use crate::limit::remote::config::{Insurance, StoreConfig};
 use crate::limit::remote::insurance::Insured;
 use crate::limit::remote::lease::Remote;
@@ -14,11 +16,20 @@ use crate::limit::remote::ops::{Op, Reply};
 use crate::limit::remote::store::Valkey;
 use crate::limit::remote::worker::{Message, Outcome, Verdict, Worker};
 use crate::options::{MAX_TIMER_MS, OptionError, Scalar};
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::unbounded_channel;
 
+thread_local! {
+    static TRAY: RefCell<Option<Shared<f64>>> = const { RefCell::new(None) };
+}
+
 pub(super) fn register(exports: Exports<'_>) {
     exports
+        .function("limitTray", |call| {
+            TRAY.set(Some(Shared::hold(call, 0)?));
+            Ok(call.undefined())
+        })
         .function("limitName", name)
         .function("limitSubmit", submit)
         .function("limitWithdraw", withdraw)
@@ -31,9 +42,11 @@ pub(super) fn register(exports: Exports<'_>) {
         .function("limitReserveStore", reserve)
         .function("limitFlush", flush)
         .function("limitStoreStats", stats);
+    on_env_close(exports, |_| TRAY.set(None));
 }
 
-/// The store in argument 2, if one is given; argument 3 is the listener for outcomes.
+/// The store in argument 2, if one is given; argument 3 is the listener for outcomes, 4 whether
+/// sockets may be on this loop.
 pub(super) fn open(call: &Call<'_>, config: &LimiterConfig) -> Result<Option<Remote>, Failure> {
     let store = match call.scalar_at(2) {
         Scalar::Missing | Scalar::Null | Scalar::Bool(false) => return Ok(None),
@@ -43,19 +56,33 @@ pub(super) fn open(call: &Call<'_>, config: &LimiterConfig) -> Result<Option<Rem
         other => return Err(OptionError::wrong_type("store", "an object", &other).into()),
     };
     let interval_ms = config.refill_interval.as_secs_f64() * 1e3;
-    let (client, notifier) = (Client::open(&store.engine)?, Notifier::from_call(call, 3)?);
+    let poller = if store.on_loop && call.boolean_at(4)? { node_loop(call)? } else { None };
+    let (client, notifier) = (Client::open_on(&store.engine, poller)?, Notifier::from_call(call, 3)?);
     let insured = Arc::new(Mutex::new(Insured::new(store.insurance, store.insurance_share, interval_ms)));
     let valkey = Arc::new(Valkey::new(client.clone(), interval_ms));
     let figures = valkey.figures().clone();
     let tell = move |outcomes: Vec<Outcome>| {
         let numbers: Vec<f64> = outcomes.iter().flat_map(numbers).collect();
-        notifier.notify(move |scope| Ok(scope.array_buffer(&numbers)));
+        notifier.notify(move |scope| Ok(told(scope, &numbers)));
+        // Who has his tokens asks for more while the next are told.
+        notifier.pause();
     };
     let worker = Worker::new(valkey, insured.clone(), interval_ms, config.max_queue_length, Box::new(tell));
     let (sender, inbox) = unbounded_channel();
-    client.runtime().spawn(worker.run(inbox));
+    client.spawn(worker.run(inbox));
     let is_up = Box::new(move || client.is_up());
     Ok(Some(Remote::new(store, interval_ms, sender, insured, is_up, figures)))
+}
+
+/// The numbers in the tray, and how many they are; in a buffer of their own where they do not fit, because making one costs
+/// more than all the rest.
+fn told<'s>(scope: Scope<'s>, numbers: &[f64]) -> Value<'s> {
+    let fits = TRAY.with_borrow(|tray| {
+        let cells = tray.as_ref().map_or(&[][..], |tray| tray.cells(scope));
+        let place = cells.get(..numbers.len());
+        place.inspect(|place| place.iter().zip(numbers).for_each(|(cell, &number)| cell.set(number))).is_some()
+    });
+    if fits { scope.uint(numbers.len() as u32) } else { scope.array_buffer(numbers) }
 }
 
 /// Number, verdict (as `limitError` knows refusals; 1 granted at once, 2 after a wait, 0 refused), whole tokens left,
@@ -111,14 +138,15 @@ fn name<'s>(call: &Call<'s>) -> Answer<'s> {
 /// `(handle, requests, count)`: slot, number, cost, ms to wait and whether to stand in line, of each.
 fn submit<'s>(call: &Call<'s>) -> Answer<'s> {
     let (requests, count) = (call.cells::<f64>(1)?, call.uint_at(2)? as usize);
-    limiter(call, |limiter| {
+    let send = |limiter: &mut Limiter| {
         let (usual, Some(remote)) = (limiter.config.max_wait.as_secs_f64() * 1e3, &mut limiter.remote) else { return };
         for one in requests.chunks_exact(5).take(count) {
             let [slot, ticket, cost, timeout_ms, in_turn] = [0, 1, 2, 3, 4].map(|index| one[index].get());
             let timeout_ms = if timeout_ms >= 0.0 { timeout_ms } else { usual };
             remote.acquire(slot as u32, ticket as u64, cost, timeout_ms, in_turn == 1.0);
         }
-    })?;
+    };
+    with_turn(call, || limiter(call, send))?;
     Ok(call.undefined())
 }
 

@@ -13,9 +13,12 @@ local MOST = 1000
 local call, pack, unpack_doubles = redis.call, struct.pack, struct.unpack
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 
-local asked = {}
-do
-  local text = ARGV[1]
+local text, asked = ARGV[1], nil
+if #text == 56 then
+  -- One question about one bucket is what is asked most, and a format that is made up costs more than its use.
+  asked = { unpack_doubles('<ddddddd', text) }
+else
+  asked = {}
   for from = 1, #text, MOST * 8 do
     local count = min(#text - from + 1, MOST * 8) / 8
     local some = { unpack_doubles('<' .. string.rep('d', count), text, from) }
@@ -31,8 +34,9 @@ local time = call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local interval = asked[1]
 local tick = floor(now / interval)
-local at, out, place = 2, { now }, 1
-local states = call('MGET', unpack(KEYS))
+-- With room for one answer: a table that grows is filled anew each time.
+local at, out, place = 2, { now, 0, 0, 0, 0, 0 }, 1
+local states = #KEYS > 1 and call('MGET', unpack(KEYS)) or {}
 -- A key may be asked about again.
 local known = {}
 
@@ -124,6 +128,7 @@ for index = 1, #KEYS do
   end
 end
 
+if place == 6 then return pack('<dddddd', unpack(out)) end
 local parts = {}
 for from = 1, place, MOST do
   local to = min(from + MOST - 1, place)

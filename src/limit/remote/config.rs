@@ -29,6 +29,8 @@ pub struct StoreConfig {
     pub insurance: Insurance,
     /// With buckets of this process: their part of limit and rate. Default 1.
     pub insurance_share: f64,
+    /// Whether the socket is on the caller's event loop, where the address allows it. Default.
+    pub on_loop: bool,
     /// Whether client ids stand in the keys as they are; otherwise as a digest. Default: as a digest.
     pub plain_keys: bool,
 }
@@ -59,6 +61,7 @@ impl StoreConfig {
                     }
                 },
                 insurance_share: share,
+                on_loop: options::is_on_loop(raw)?,
                 plain_keys: raw.get("plainKeys") == Scalar::Bool(true),
             })
         };

@@ -45,6 +45,10 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Option<Vec<Reply>>> + Send 
 pub trait Store: Send + Sync + 'static {
     /// How many requests may go in one call.
     fn together(&self) -> usize;
+    /// Has answers that have come be noticed at once.
+    fn hurry(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
     /// Asks.
     fn call<'a>(&'a self, requests: &'a [Request]) -> Answering<'a>;
 }
@@ -107,6 +111,14 @@ impl Store for Valkey {
     fn together(&self) -> usize {
         // In a cluster the keys of a call have to lie in one slot; these lie all over it.
         if self.client.engine().address().topology == Topology::Cluster { 1 } else { 100 }
+    }
+
+    fn hurry(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            if self.client.engine().hurry() {
+                tokio::task::yield_now().await;
+            }
+        })
     }
 
     fn call<'a>(&'a self, requests: &'a [Request]) -> Answering<'a> {

@@ -10,11 +10,13 @@ use super::store::{Departed, Origin, Store};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::queue::{LineId, Queues};
 use crate::limit::ticks::Ticks;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
 
 /// Waiters of one client that one question is about.
 const MOST_HEADS: usize = 1024;
@@ -30,8 +32,13 @@ const PARTIAL_AT_A_TIME: usize = 4;
 const PARTIAL_WHEN_QUICK: usize = 2;
 /// A call that takes this long, ms, goes over a slow network, where waiting for it costs more than that.
 const QUICK_MS: f64 = 5.0;
+/// So many outcomes are told in two parts.
+const PARTED_FROM: usize = 16;
 /// Waits for a block that somebody may lift, ms.
 const LOOK_AGAIN_MS: f64 = 1000.0;
+
+/// A call under way: its number, and the replies.
+type Away = Pin<Box<dyn Future<Output = (u64, Option<Vec<Reply>>)> + Send>>;
 
 /// Something to do.
 pub enum Message {
@@ -127,7 +134,7 @@ pub struct Worker<S> {
     /// Who did not want to wait and has no answer yet.
     probing: HashSet<u64>,
     leaving: Vec<Departed>,
-    away: JoinSet<(u64, Option<Vec<Reply>>)>,
+    away: FuturesUnordered<Away>,
     journeys: u64,
     under_way: HashMap<u64, Journey>,
     /// How long the last journey took, ms.
@@ -172,7 +179,7 @@ impl<S: Store> Worker<S> {
             lines: HashMap::new(),
             probing: HashSet::new(),
             leaving: Vec::new(),
-            away: JoinSet::new(),
+            away: FuturesUnordered::new(),
             journeys: 0,
             under_way: HashMap::new(),
             took_ms: 0.0,
@@ -198,20 +205,30 @@ impl<S: Store> Worker<S> {
                         self.hear(message, now);
                     }
                 }
-                Some(done) = self.away.join_next() => {
-                    let now = SystemClock.monotonic_millis();
-                    done.into_iter().for_each(|done| self.returned(done, now));
-                    while let Some(done) = self.away.try_join_next() {
-                        done.into_iter().for_each(|done| self.returned(done, now));
-                    }
-                }
-                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {}
+                Some(done) = self.away.next() => self.returned(done, SystemClock.monotonic_millis()),
+                // The answers of a busy loop may lie in its socket: they come first.
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => self.store.hurry().await,
+            }
+            self.tell();
+            while let Some(done) = self.away.next().now_or_never().flatten() {
+                self.returned(done, SystemClock.monotonic_millis());
+                self.tell();
             }
             self.look(SystemClock.monotonic_millis());
             self.depart();
-            if !self.outcomes.is_empty() {
-                (self.tell)(std::mem::take(&mut self.outcomes));
-            }
+            self.tell();
+        }
+    }
+
+    /// Tells what became of everybody, each call's apart, and in two parts what the server has just said while it has
+    /// nothing else to do: it works on what the first ask next while the others hear of it.
+    fn tell(&mut self) {
+        if self.outcomes.len() >= PARTED_FROM && self.under_way.is_empty() && self.leaving.is_empty() {
+            let rest = self.outcomes.split_off(self.outcomes.len() / 2);
+            (self.tell)(std::mem::replace(&mut self.outcomes, rest));
+        }
+        if !self.outcomes.is_empty() {
+            (self.tell)(std::mem::take(&mut self.outcomes));
         }
     }
 
@@ -356,7 +373,8 @@ impl<S: Store> Worker<S> {
         let (journey, store, requests) = (self.journeys, self.store.clone(), Arc::<[Request]>::from(requests));
         let departed = SystemClock.monotonic_millis();
         self.under_way.insert(journey, Journey { requests: requests.clone(), origins, departed });
-        self.away.spawn(async move { (journey, store.call(&requests).await) });
+        let answer = async move { (journey, store.call(&requests).await) };
+        self.away.push(Box::pin(answer));
     }
 
     fn returned(&mut self, (journey, answered): (u64, Option<Vec<Reply>>), now: f64) {

@@ -1,6 +1,5 @@
 //! The raw functions of this room. A slot or waiter number goes out as a number; the rest waits as commands.
 
-mod looped;
 mod postgres;
 mod wide;
 

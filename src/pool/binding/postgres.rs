@@ -1,6 +1,6 @@
 //! The PostgreSQL half of the boundary.
 
-use super::looped::node_loop;
+use crate::binding::looped::node_loop;
 use crate::binding::queue::{self, Ticket};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Item, Scope, Shared, on_env_close};
 use crate::binding::table::{HandleTable, Handles, handles};

@@ -4,8 +4,8 @@ use crate::binding::queue;
 use crate::binding::raw::{Call, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
 use crate::binding::uv::{Loop, Poll};
-use crate::pool::socket::{Poller, Ready, Stream, Watch};
 use crate::runtime::local::Spawner;
+use crate::runtime::socket::{Poller, Ready, Stream, Watch};
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
@@ -29,7 +29,7 @@ struct NodeLoop {
 }
 
 /// The loop of the caller; `None` where connections have to be driven on the thread of the sockets.
-pub(super) fn node_loop(call: &Call<'_>) -> Result<Option<Arc<dyn Poller>>, Failure> {
+pub fn node_loop(call: &Call<'_>) -> Result<Option<Arc<dyn Poller>>, Failure> {
     let Some(on) = Loop::of(call) else { return Ok(None) };
     Ok(Some(Arc::new(NodeLoop { on, env: call.env_id(), spawner: queue::spawner(call)? })))
 }
@@ -40,8 +40,7 @@ impl Poller for NodeLoop {
         use std::os::fd::AsRawFd;
         let (env, ready) = (self.env, Arc::clone(ready));
         let on_event = Box::new(move |readable, writable| {
-            ready.signal(readable, writable);
-            queue::turn_in_loop(env);
+            queue::turn_in_loop(env, || ready.signal(readable, writable));
         });
         let poll = Poll::start(self.on, stream.as_raw_fd(), on_event).ok_or(io::ErrorKind::Unsupported)?;
         let number = WATCHED.insert(Watched { poll, _stream: Arc::clone(stream) });

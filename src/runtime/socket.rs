@@ -1,10 +1,10 @@
 //! A socket that can move between the thread of the sockets and a loop of somebody else's: where it is polled is
 //! changed under the protocol that reads and writes it.
 
-use crate::runtime::local::Spawner;
+use super::local::Spawner;
 use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -219,6 +219,14 @@ impl Port {
         };
         inner.state = State::Resting(stream);
         Ok(())
+    }
+
+    /// What its loop said of it last; nothing on the thread of the sockets.
+    pub fn readiness(&self) -> Weak<Ready> {
+        match &locked(&self.0).state {
+            State::Loop(polled) => Arc::downgrade(&polled.ready),
+            _ => Weak::new(),
+        }
     }
 
     /// Closes it. On the thread that polls it.
