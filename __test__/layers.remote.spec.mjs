@@ -40,6 +40,42 @@ test('a value that one process stores is read by another, as a copy of what it w
   assert.equal(await two.get('other'), undefined);
 });
 
+for (const transport of ['loop', 'thread']) {
+  test(`${transport}: of large and small values of one key the last one stays`, { skip }, async (t) => {
+    const { url } = await withServer(t);
+    const cache = made(t, { memory: { maxSize: 1 }, remote: tier(url, { transport }) });
+    const values = [1, 'x'.repeat(500_000), 2, { large: 'y'.repeat(200_000) }, 'z'.repeat(2000), 3];
+    for (const length of [values.length, values.length - 1, 4, 2]) {
+      const sets = values.slice(0, length).map((value) => cache.set('k', value, 60_000));
+      sets.push(cache.set('other', 'o', 60_000));
+      assert.deepEqual(await Promise.all(sets), sets.map(() => true));
+      assert.deepEqual(await cache.get('k'), values[length - 1]);
+    }
+    assert.equal((await cache.getStats()).remote.isUp, true);
+  });
+
+  test(`${transport}: a loop that is busy for longer than any limit loses no value`, { skip }, async (t) => {
+    const { url } = await withServer(t);
+    const cache = made(t, { memory: { maxSize: 1 }, remote: tier(url, { transport, timeoutMs: 100 }) });
+    for (const key of ['a', 'b']) await cache.set(key, key, 60_000);
+    const reading = cache.get('a');
+    const writing = cache.set('c', 'c', 60_000);
+    // The commands leave with the end of this turn; the next one is the busy one.
+    await new Promise((resolve) => setImmediate(() => {
+      const end = performance.now() + 400;
+      while (performance.now() < end);
+      resolve();
+    }));
+    assert.deepEqual([await reading, await writing], ['a', true]);
+    assert.equal((await cache.getStats()).remote.isUp, true);
+    assert.equal(await cache.get('b'), 'b');
+  });
+}
+
+test('a transport that there is none of is refused by name', { skip }, (t) => {
+  assert.throws(() => made(t, { remote: { url: 'redis://127.0.0.1:1', transport: 'pigeon' } }), { name: 'RangeError', message: /"transport".*pigeon/ });
+});
+
 test('large values are compressed, and no value is there for longer than it lives', { skip }, async (t) => {
   const server = await withServer(t);
   const remote = tier(server.url, { compressAboveBytes: 100 });

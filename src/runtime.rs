@@ -76,4 +76,12 @@ impl Site {
             Self::Thread(handle) => _ = handle.spawn(job),
         }
     }
+
+    /// Has `job`, which takes long, done where it holds nobody up: here on the thread of the sockets, but not on a loop.
+    pub fn spawn_apart(&self, job: impl FnOnce() + Send + 'static) {
+        match (self, handle()) {
+            (Self::Loop(_), Ok(thread)) => _ = thread.spawn(async move { job() }),
+            _ => job(),
+        }
+    }
 }

@@ -169,7 +169,7 @@ fn turn(env: EnvId) -> bool {
 /// Takes a turn in a callback of the loop, for what `begin` makes ready, and delivers what came of it.
 pub fn turn_in_loop(env: EnvId, begin: impl FnOnce()) {
     // Or what becomes ready asks for a turn of its own: a write to the loop's wake-up and one more round of it.
-    with_queue(env, |queue| queue.executor.spawner()).into_iter().for_each(|spawner| spawner.expect_turn());
+    with_queue(env, |queue| queue.executor.spawner().expect_turn());
     let _ = catch_unwind(AssertUnwindSafe(begin));
     let Some((entry, shared)) = with_queue(env, |queue| (queue.entry.clone(), queue.shared.clone())) else { return };
     if !turn(env) {
@@ -212,6 +212,16 @@ pub fn with_turn<R>(call: &Call<'_>, body: impl FnOnce() -> R) -> R {
     }
     // Only now: turns would not be asked for any more.
     result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Runs `body`; what it and others make ready on this thread is done together, at the end of the JavaScript that runs now.
+pub fn with_turn_later<R>(call: &Call<'_>, body: impl FnOnce() -> R) -> R {
+    let parts = with_queue(call.env_id(), |queue| (queue.executor.spawner(), queue.schedule.clone()));
+    let Some((spawner, schedule)) = parts else { return body() };
+    if spawner.expect_turn() {
+        schedule.call(**call, &[]);
+    }
+    body()
 }
 
 /// The way to run jobs on this thread.

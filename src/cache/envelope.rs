@@ -102,6 +102,19 @@ pub fn encode(
     Ok(bytes)
 }
 
+/// Bytes that take tens of microseconds to check, or to seal.
+const LONG: usize = 32 << 10;
+
+/// Whether to make the bytes of this value takes long for an event loop.
+pub fn is_long_to_encode(value: &Stored, compress_above: usize) -> bool {
+    value.json.len() > compress_above.min(LONG)
+}
+
+/// Whether to read these bytes takes long for an event loop.
+pub fn is_long_to_decode(bytes: &[u8]) -> bool {
+    bytes.len() > LONG || bytes.get(1).is_some_and(|flags| flags & DEFLATED != 0)
+}
+
 /// The version in the head of what is stored; 0 when there is none.
 pub fn version_of(bytes: &[u8]) -> u64 {
     word(bytes, 2).unwrap_or(0)

@@ -7,7 +7,7 @@
 //! An invalidation is acknowledged when the server has the tombstone *and then* the bus its notice: whoever reads the
 //! remote tier after the notice finds nothing old there. What could not be told is repaired when the server is back.
 
-use super::envelope::{Found, Stored, decode, encode, tombstone, version_of};
+use super::envelope::{Found, Stored, decode, encode, is_long_to_decode, is_long_to_encode, tombstone, version_of};
 use super::error::CacheError;
 use super::remote_config::{BusConfig, RemoteConfig};
 use super::repair::{Repair, Repairs};
@@ -19,6 +19,7 @@ use crate::cluster::engine::Health;
 use crate::cluster::notice::Notice;
 use crate::cluster::{Client, ClusterError, Script, Value, cmd};
 use crate::error::Coded;
+use crate::runtime::socket::Poller;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -157,12 +158,12 @@ fn tagged(name: &str) -> String {
 }
 
 impl Remote {
-    /// A remote tier; the connection is made in the background.
+    /// A remote tier, on a loop where one is given and the address fits it; the connection is made in the background.
     ///
     /// # Errors
     /// When the thread of the sockets cannot be started, or the system has no random numbers.
-    pub fn open(config: RemoteConfig, seal: Seal) -> Result<Arc<Self>, ClusterError> {
-        let client = Client::open(&config.cluster)?;
+    pub fn open(config: RemoteConfig, seal: Seal, poller: Option<Arc<dyn Poller>>) -> Result<Arc<Self>, ClusterError> {
+        let client = Client::open_on(&config.cluster, poller)?;
         let first = getrandom::u64().map_err(|_| ClusterError::Unexpected)?;
         let remote = Arc::new(Self {
             batch: Batch::new(client.clone()),
@@ -184,8 +185,9 @@ impl Remote {
     /// # Errors
     /// As [`Member::join`].
     pub fn join(&self, bus: &BusConfig, tell: impl Fn(Heard) + Send + Sync + 'static) -> Result<(), ClusterError> {
-        let own = bus.cluster.as_ref().map(Client::open).transpose()?;
-        let member = Member::join(own.as_ref().unwrap_or(self.client()), &bus.channel, tell)?;
+        // Never on a loop: one reader for the whole process, which may hear of much at once.
+        let client = Client::open(bus.cluster.as_ref().unwrap_or(&self.config.cluster))?;
+        let member = Member::join(&client, &bus.channel, tell)?;
         _ = self.bus.set(member);
         Ok(())
     }
@@ -233,10 +235,14 @@ impl Remote {
         command.arg(self.key('v', &name));
         let remote = Arc::clone(self);
         let finish = move |reply: Result<Value, ClusterError>| {
-            done(reply.map(|value| match value {
-                Value::BulkString(bytes) => (version_of(&bytes), decode(&name, &bytes, &remote.seal)),
-                _ => (0, Found::Absent),
-            }));
+            let bytes = match reply {
+                Ok(Value::BulkString(bytes)) => bytes,
+                other => return done(other.map(|_| (0, Found::Absent))),
+            };
+            let long = is_long_to_decode(&bytes);
+            let site = remote.client().engine().site().clone();
+            let read = move || done(Ok((version_of(&bytes), decode(&name, &bytes, &remote.seal))));
+            if long { site.spawn_apart(read) } else { read() }
         };
         self.batch.push(Box::new(move || Order::Command(command)), Box::new(finish));
     }
@@ -254,6 +260,7 @@ impl Remote {
         let lives = if lives >= 9e15 { 9_000_000_000_000_000 } else { lives.max(1.0) as u64 };
         let lives = if value.tags.is_empty() { lives } else { lives.min(LONGEST_TAGGED_MS) };
         let (version, stamp) = (self.version(), value.stamp);
+        let long = is_long_to_encode(&value, self.config.compress_above);
         if condition == Condition::Always && !self.client().is_up() {
             let kept = encode(&name, version, &value, self.config.compress_above, &self.seal);
             if let Ok(bytes) = kept {
@@ -300,7 +307,8 @@ impl Remote {
             }
             done(reply.map(|value| !matches!(value, Value::Int(0))));
         };
-        self.batch.push(Box::new(make), Box::new(finish));
+        let push = if long { Batch::push_long } else { Batch::push };
+        push(&self.batch, Box::new(make), Box::new(finish));
     }
 
     /// The versions of tags; 0 for those that were never invalidated.

@@ -2,7 +2,7 @@
 
 use crate::cluster::address::Topology;
 use crate::cluster::{ClusterConfig, ClusterError};
-use crate::options::{Options, count};
+use crate::options::{Options, count, is_on_loop};
 use std::time::Duration;
 
 /// How the remote tier is reached and what it may cost.
@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct RemoteConfig {
     /// The engine. Prefix by default `tooloo:cache:`.
     pub cluster: ClusterConfig,
+    /// Whether the socket is on the caller's event loop, where the address allows it. Default.
+    pub on_loop: bool,
     /// Bytes of JSON above which a value is compressed. Default 1024; Infinity: never.
     pub compress_above: usize,
     /// Keys and tags whose repair is remembered while the engine is away. Default 10,000.
@@ -23,11 +25,12 @@ pub struct RemoteConfig {
 }
 
 impl RemoteConfig {
-    /// Reads the engine's options, `compressAboveBytes`, `maxRepairs`, `maxRepairBytes` and `leaseMs`.
+    /// Reads the engine's options, `compressAboveBytes`, `maxRepairs`, `maxRepairBytes`, `leaseMs` and `transport`.
     pub fn from_options(options: &(impl Options + ?Sized)) -> Result<Self, ClusterError> {
         let cluster = ClusterConfig::from_options(options, "tooloo:cache:")?;
         const MOST: u64 = u32::MAX as u64;
         Ok(Self {
+            on_loop: is_on_loop(options)?,
             compress_above: usize::try_from(count(options, "compressAboveBytes", 1024, 1, MOST)?).unwrap_or(usize::MAX),
             max_repairs: count(options, "maxRepairs", 10_000, 1, 10_000_000)? as usize,
             max_repair_bytes: usize::try_from(count(options, "maxRepairBytes", 16 << 20, 1, MOST)?)

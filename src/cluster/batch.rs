@@ -44,9 +44,16 @@ pub struct Batch {
     waiting: Arc<Mutex<Waiting>>,
 }
 
+struct Job {
+    make: Make,
+    done: Done,
+    /// Making it would hold up a loop.
+    long: bool,
+}
+
 #[derive(Default)]
 struct Waiting {
-    jobs: Vec<(Make, Done)>,
+    jobs: Vec<Job>,
     scheduled: bool,
 }
 
@@ -63,8 +70,22 @@ impl Batch {
 
     /// Sends with everything else that is pushed before the engine's turn to send.
     pub fn push(&self, make: Make, done: Done) {
+        self.add(Job { make, done, long: false });
+    }
+
+    /// As [`Batch::push`], for a command that takes long to make: not on a loop. What is pushed later leaves later.
+    pub fn push_long(&self, make: Make, done: Done) {
+        self.add(Job { make, done, long: self.is_on_loop() });
+    }
+
+    /// Whether replies come on somebody's loop, where nothing may take long.
+    pub fn is_on_loop(&self) -> bool {
+        self.client.engine().site().poller().is_some()
+    }
+
+    fn add(&self, job: Job) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.jobs.push((make, done));
+        waiting.jobs.push(job);
         if !waiting.scheduled {
             waiting.scheduled = true;
             let batch = self.clone();
@@ -94,17 +115,37 @@ impl Batch {
             }
             if !self.client.is_up() {
                 // Made all the same: who has to tell it later keeps what was made.
-                for (make, done) in jobs {
+                for Job { make, done, .. } in jobs {
                     drop(make());
                     done(Err(ClusterError::Away));
                 }
                 continue;
             }
             let mut orders = Vec::with_capacity(jobs.len());
-            for (make, done) in jobs {
-                orders.push((make(), done));
+            for Job { make, done, long } in jobs {
+                if !long {
+                    orders.push((make(), done));
+                    continue;
+                }
+                self.depart(std::mem::take(&mut orders));
+                match self.made_apart(make).await {
+                    Some(order) => orders.push((order, done)),
+                    None => done(Err(ClusterError::Lost)),
+                }
             }
-            // Sent in the order of the calls; answered while the next are collected.
+            self.depart(orders);
+        }
+    }
+
+    async fn made_apart(&self, make: Make) -> Option<Order> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.client.engine().site().spawn_apart(move || _ = sender.send(make()));
+        receiver.await.ok()
+    }
+
+    /// Sent in the order of the calls; answered while the next are collected.
+    fn depart(&self, orders: Vec<(Order, Done)>) {
+        if !orders.is_empty() {
             let client = self.client.clone();
             self.client.spawn(async move { client.send_orders(orders).await });
         }

@@ -104,9 +104,10 @@ impl Spawner {
         self.0.add(|queue| queue.fresh.push(Box::pin(job)));
     }
 
-    /// Announces a turn that the caller takes soon: until then nothing asks the owner for one.
-    pub fn expect_turn(&self) {
-        locked(&self.0.queue).expected = true;
+    /// Announces a turn that the caller takes soon: until then nothing asks the owner for one. `false`: one is expected
+    /// already.
+    pub fn expect_turn(&self) -> bool {
+        !std::mem::replace(&mut locked(&self.0.queue).expected, true)
     }
 
     /// As [`Spawner::spawn`], for callers that see to the turn themselves; `true`: one has to be arranged.
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn who_takes_a_turn_anyway_is_not_asked_for_one() {
         let (turns, executor) = counted();
-        executor.spawner().expect_turn();
+        assert!(executor.spawner().expect_turn() && !executor.spawner().expect_turn());
         executor.spawner().spawn(async {});
         assert!(executor.is_due());
         executor.run();

@@ -1,6 +1,7 @@
 //! The remote tier and its bus.
 
-use crate::binding::queue::{Notifier, Ticket};
+use crate::binding::looped::node_loop;
+use crate::binding::queue::{Notifier, Ticket, with_turn_later};
 use crate::binding::raw::{Answer, Call, Exports, Failure, Item, on_env_close};
 use crate::binding::table::{HandleTable, Handles, Table, handles};
 use crate::cache::envelope::{Found, Stored};
@@ -17,23 +18,24 @@ thread_local! {
 
 pub fn register(exports: Exports<'_>) {
     exports
-        // `(options, encrypted, algorithm, keys)` → handle
+        // `(options, encrypted, algorithm, keys, whether sockets may be on this loop)` → handle
         .function("remoteOpen", |call| {
             let config = RemoteConfig::from_options(&call.options_at(0)?)?;
-            Ok(call.uint(REMOTES.insert(Remote::open(config, super::memory::seal(call)?)?)))
+            let poller = if config.on_loop && call.boolean_at(4)? { node_loop(call)? } else { None };
+            Ok(call.uint(REMOTES.insert(Remote::open(config, super::memory::seal(call)?, poller)?)))
         })
         .function("remoteClose", |call| {
             drop(REMOTES.remove(call.uint_at(0)?));
             Ok(call.undefined())
         })
         .function("remoteJoin", join)
-        .function("remoteRead", read)
-        .function("remoteWrite", write)
-        .function("remoteRemove", remove)
-        .function("remotePublish", publish)
-        .function("remoteTags", tags)
-        .function("remoteLease", lease)
-        .function("remoteRelease", release)
+        .function("remoteRead", |call| with_turn_later(call, || read(call)))
+        .function("remoteWrite", |call| with_turn_later(call, || write(call)))
+        .function("remoteRemove", |call| with_turn_later(call, || remove(call)))
+        .function("remotePublish", |call| with_turn_later(call, || publish(call)))
+        .function("remoteTags", |call| with_turn_later(call, || tags(call)))
+        .function("remoteLease", |call| with_turn_later(call, || lease(call)))
+        .function("remoteRelease", |call| with_turn_later(call, || release(call)))
         .function("remoteIsUp", |call| Ok(call.boolean(remote(call)?.client().is_up())))
         .function("remotePending", |call| Ok(call.number(remote(call)?.pending() as f64)));
     on_env_close(exports, |_| drop(REMOTES.replace(Table::new())));

@@ -1,7 +1,7 @@
 'use strict';
 // The remote tier as the layers above see it: values under versions, tags, leases, and the bus beside it.
 
-const { native, request } = require('../addon.cjs');
+const { native, isNode, request } = require('../addon.cjs');
 const { steadyNow } = require('../resilience/steady.cjs');
 const { Bus } = require('./bus.cjs');
 const { encryptionOf } = require('./encryption.cjs');
@@ -23,7 +23,8 @@ class Remote {
 
   /** `bus`: undefined for none, or its options; `apply` as in {@link Bus}. Without `keepsValues` there is only the bus. */
   constructor(options, bus, apply, keepsValues = true) {
-    this.handle = native.remoteOpen(options, ...encryptionOf(options));
+    const [encrypted, algorithm, keys] = encryptionOf(options);
+    this.handle = native.remoteOpen(options, encrypted, algorithm, keys, isNode);
     this.keepsValues = keepsValues;
     freed.register(this, this.handle, this);
     try {

@@ -27,7 +27,7 @@ export interface MultiLayerOptions extends Measured {
   encryption?: EncryptionOptions;
 }
 
-/** Where Valkey or Redis is. Caches of one process that name the same address share one connection. */
+/** Where Valkey or Redis is. Caches that name the same address share one connection: of a worker thread, or of the process. */
 export interface EngineOptions {
   /**
    * `redis://user:password@host:6379/0`, `rediss://` with TLS, `valkey://`, `valkeys://`, `unix:///path`;
@@ -57,6 +57,12 @@ export interface RemoteOptions extends EngineOptions {
   maxRepairBytes?: number;
   /** Milliseconds after which the lease of a process that has died is free (`lock: 'distributed'`). @default 5000 */
   leaseMs?: number;
+  /**
+   * Where the socket is: on Node's own loop, which is fastest, or on a thread of the package's own, which costs a call two
+   * changes of thread. Large and compressed values are encoded and decoded on the thread in either case. TLS, clusters,
+   * sentinels, Bun, Deno and Windows have the thread. @default 'loop'
+   */
+  transport?: 'loop' | 'thread';
 }
 
 export interface BusOptions extends Partial<EngineOptions> {
