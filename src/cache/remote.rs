@@ -261,13 +261,6 @@ impl Remote {
         let lives = if value.tags.is_empty() { lives } else { lives.min(LONGEST_TAGGED_MS) };
         let (version, stamp) = (self.version(), value.stamp);
         let long = is_long_to_encode(&value, self.config.compress_above);
-        if condition == Condition::Always && !self.client().is_up() {
-            let kept = encode(&name, version, &value, self.config.compress_above, &self.seal);
-            if let Ok(bytes) = kept {
-                self.repair(Kind::Key, &name, Repair::Write(bytes, lives));
-            }
-            return done(Err(ClusterError::Away));
-        }
         let (key, lease) = (self.key('v', &name), self.key('l', &name));
         let (remote, conditional) = (Arc::clone(self), condition != Condition::Always);
         // Encoded where it is sent, and kept until it is there, for it may have to be repaired.

@@ -113,22 +113,17 @@ impl Batch {
             if jobs.is_empty() {
                 return;
             }
-            if !self.client.is_up() {
-                // Made all the same: who has to tell it later keeps what was made.
-                for Job { make, done, .. } in jobs {
-                    drop(make());
-                    done(Err(ClusterError::Away));
-                }
-                continue;
-            }
             let mut orders = Vec::with_capacity(jobs.len());
             for Job { make, done, long } in jobs {
-                if !long {
-                    orders.push((make(), done));
-                    continue;
-                }
-                self.depart(std::mem::take(&mut orders));
-                match self.made_apart(make).await {
+                let order = if long {
+                    self.depart(std::mem::take(&mut orders));
+                    self.made_apart(make).await
+                } else {
+                    Some(make())
+                };
+                match order {
+                    // Made all the same: who has to tell it later keeps what was made.
+                    Some(_) if !self.client.is_up() => done(Err(ClusterError::Away)),
                     Some(order) => orders.push((order, done)),
                     None => done(Err(ClusterError::Lost)),
                 }
