@@ -29,15 +29,14 @@ function check(t, fleet, bound) {
 }
 
 /**
- * While the server was up no key was loaded by two processes at once. That one is loaded again without a reason happens
- * when the notice of an earlier invalidation arrives in the middle of the load that followed a later one, and when a busy
- * machine takes longer than the time limit to answer.
+ * While the server was up no key was loaded by two processes at once, nor again without a reason, but for what a machine that
+ * is busy for longer than the time limit adds, and for messages to the database that overtake those to the server.
  */
 function checkCalm(t, { most, needless, loads }) {
   t.diagnostic(`while the server was up: ${loads} loads, ${most} of a key at once, ${needless} without a reason`);
   assert.ok(loads > 40);
   assert.equal(most, 1);
-  assert.ok(needless <= loads / 10);
+  assert.ok(needless <= loads / 20);
 }
 
 /** In the end every process has what the database has. */

@@ -53,6 +53,22 @@ test('waiters hear of the value at once', { skip }, async (t) => {
   assert.ok(times.sort((a, b) => a - b)[2] < 250, `${times}`);
 });
 
+test('who waited for the lease while the key was made old keeps what he loads then', { skip }, async (t) => {
+  const { members: [one, two] } = await fleet(t, 2);
+  await inStep([one, two]);
+  const old = one.load('k', 'old', { ms: 500, ttl: 60_000, lock, tags: ['t'] });
+  await until(async () => (await one.loads()) === 1);
+  const waiting = two.load('k', 'new', { ttl: 60_000, lock, tags: ['t'] });
+  await sleep(100);
+  assert.equal(await two.invalidate('k'), true);
+  assert.equal(await two.invalidateTag('t'), true);
+  assert.equal(await old, 'old');
+  assert.equal(await waiting, 'new');
+  assert.equal(await two.inMemory('k'), true);
+  assert.equal(await one.get('k'), 'new');
+  assert.equal(await total([one, two]), 2);
+});
+
 test('when the holder dies another takes over when the lease is over', { skip }, async (t) => {
   const { members: [one, two] } = await fleet(t, 2, { leaseMs: 1000 });
   one.load('k', 'dead', { ms: 600_000, ttl: 60_000, lock }).catch(() => {});

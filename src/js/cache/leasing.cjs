@@ -18,6 +18,8 @@ async function leased(manager, inner, key, name, load, make) {
     const [outcome, detail, lives] = answer;
     if (outcome === 1) return alone(remote, name, load, detail, lives, make);
     if (outcome === 0) await waiters.wait(name, Math.min(Math.max(detail, 1), remote.bus?.inStep ? LOOK_AGAIN_MS : LOOK_MS));
+    const other = begunAnew(inner, key, load);
+    if (other !== undefined) return other.wait(Infinity, undefined);
     const there = await remote.read(name);
     load.seen = there?.version;
     if (there?.found !== undefined && steadyNow() <= there.found.expiresAt) {
@@ -27,6 +29,16 @@ async function leased(manager, inner, key, name, load, make) {
     }
   }
   return make();
+}
+
+/** What happened to the key until now is in what is read from now on; unless another load has taken this one's place: that one. */
+function begunAnew({ loads, tags }, key, load) {
+  const other = loads.get(key);
+  if (other !== undefined && other !== load) return other;
+  loads.set(key, load);
+  load.overtaken = load.inDoubt = false;
+  load.begun = tags.now();
+  return undefined;
 }
 
 /** Under the lease, which is kept while the load runs and given back whatever comes of it. */

@@ -7,7 +7,7 @@ const { native } = require('../addon.cjs');
 const { limited } = require('../resilience/attempt.cjs');
 const { steadyNow } = require('../resilience/steady.cjs');
 const { leased } = require('./leasing.cjs');
-const { inMemory, isCovered, readBelow } = require('./lookup.cjs');
+const { inMemory, isCovered, overtake, readBelow } = require('./lookup.cjs');
 const { nameOf } = require('./names.cjs');
 
 const cells = new Float64Array(5);
@@ -23,6 +23,8 @@ function settingsOf(options) {
 /** One load under way, and how many wait for it. */
 class Load {
   overtaken = false;
+  /** Overtaken by what may have been before it: what it finds is not kept here, but offered to the server, which knows. */
+  inDoubt = false;
   waiting = 0;
   controller = new AbortController();
   promise = undefined;
@@ -31,6 +33,8 @@ class Load {
   /** Its tags; and each with the version it had when the load began, where that is known. */
   tags = [];
   tagged = undefined;
+  /** Tags and versions in turn that became old while that was not known yet. */
+  early = [];
   /** The lease of the key, where there is one. */
   token = '';
 
@@ -39,11 +43,20 @@ class Load {
     this.begun = begun;
   }
 
-  /** Whether the tag makes it old; not if it began when the tag had that version already. */
+  /** Whether the tag makes it old; not if it began when the tag had that version already, or a later one: they grow. */
   belongsTo(tag, version) {
-    const index = this.tagged?.indexOf(tag) ?? -1;
-    if (version !== undefined && index >= 0) return this.tagged[index + 1] !== String(version);
-    return this.tags.includes(tag);
+    if (!this.tags.includes(tag)) return false;
+    if (version === undefined) return true;
+    if (this.tagged === undefined) this.early.push(tag, version);
+    return this.tagged !== undefined && !(this.tagged.get(tag) >= version);
+  }
+
+  /** It begins when its tags have these versions (in turn with their names; null when they are not known): false if one is old. */
+  begin(tagged) {
+    this.tagged = new Map();
+    for (let index = 0; index < (tagged?.length ?? 0); index += 2) this.tagged.set(tagged[index], Number(tagged[index + 1]));
+    const { early } = this;
+    return !early.some((tag, index) => index % 2 === 0 && this.belongsTo(tag, early[index + 1]));
   }
 
   /** Waits for it, at most so long; `signal` gives up for this caller alone. */
@@ -80,13 +93,13 @@ async function run(manager, inner, key, loader, options, settings, load) {
   const make = async () => {
     // Before it begins, so that what is invalidated while it runs is newer.
     const tagged = name === undefined ? [] : await remote.tagged(load.tags);
-    load.tagged = tagged ?? undefined;
+    if (!load.begin(tagged)) overtake(inner, key);
     const began = performance.now();
     load.begun = inner.tags.now();
     const context = { signal: load.controller.signal };
     if (load.token !== '') context.fencingToken = load.token;
     const value = await loader(key, context);
-    if (!load.overtaken) await store(manager, inner, key, value, { took: performance.now() - began, options, settings, load, name, tagged });
+    if (!load.overtaken || load.inDoubt) await store(manager, inner, key, value, { took: performance.now() - began, options, settings, load, name, tagged });
     return value;
   };
   if (name === undefined) return make();
@@ -104,7 +117,7 @@ async function store(manager, inner, key, value, { took, options: { ttl, tags },
   const more = inner.tags.moreOf({ tags, graceMs, lives, took, stamp: load.begun });
   if (more !== undefined && load.seen !== undefined) more.seen = load.seen;
   manager.stats.writes += 1;
-  manager.memory?.set(key, value, lives, more);
+  if (!load.overtaken) manager.memory?.set(key, value, lives, more);
   // JSON has no undefined: that there is nothing is remembered in memory alone.
   if (value === undefined) return;
   if (name !== undefined && load.seen !== undefined && tagged !== null && lives > 0) {
@@ -112,6 +125,7 @@ async function store(manager, inner, key, value, { took, options: { ttl, tags },
     // Who waits for the lease elsewhere waits for this; who waits here need not.
     if (load.token !== '') await shared;
   }
+  if (load.overtaken) return;
   await manager.disk?.set(key, value, lives, more);
   // Invalidated while it was being written.
   if (load.overtaken) await manager.disk?.delete(key);

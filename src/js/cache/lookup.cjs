@@ -5,17 +5,24 @@
 const { steadyNow } = require('../resilience/steady.cjs');
 const { nameOf } = require('./names.cjs');
 
-/** A key changed: what is being read or loaded for it is old. */
-function overtake({ reads, loads }, key) {
-  const load = loads.get(key);
-  if (load !== undefined) {
-    load.overtaken = true;
-    loads.delete(key);
-  }
+/** A key changed: what is being read for it is old. */
+function overtakeRead({ reads }, key) {
   const read = reads.get(key);
   if (read === undefined) return;
   read.overtaken = true;
   reads.delete(key);
+}
+
+/** A key changed: what is being read or loaded for it is old, or, where that is in doubt, may be: the server knows. */
+function overtake(inner, key, inDoubt = false) {
+  const { loads } = inner;
+  const load = loads.get(key);
+  if (load !== undefined) {
+    load.overtaken = true;
+    load.inDoubt = inDoubt;
+    loads.delete(key);
+  }
+  overtakeRead(inner, key);
 }
 
 /** Whether a value that was right at `stamp` may be served, as far as other processes are concerned. */
@@ -101,4 +108,4 @@ function inMemory(manager, inner, key) {
   return inner.remote === null || isCovered(inner, entry.more?.stamp ?? 0) ? entry : undefined;
 }
 
-Object.assign(exports, { overtake, readBelow, inMemory, isCovered });
+Object.assign(exports, { overtake, overtakeRead, readBelow, inMemory, isCovered });

@@ -2,7 +2,7 @@
 // Making things old: here, on the server and in other processes, with what depends on it; and hearing of it.
 
 const { nameOf, keyOf } = require('./names.cjs');
-const { overtake } = require('./lookup.cjs');
+const { overtake, overtakeRead } = require('./lookup.cjs');
 
 /** Takes a key from this process. */
 async function removeHere(manager, inner, key) {
@@ -10,8 +10,8 @@ async function removeHere(manager, inner, key) {
   const inHand = manager.memory?.delete(key) ?? false;
   const onDisk = (await manager.disk?.has(key)) ?? false;
   await manager.disk?.delete(key);
-  // A read that began meanwhile may have seen what is gone now.
-  overtake(inner, key);
+  // A read that began meanwhile may have seen what is gone now. A load has not.
+  overtakeRead(inner, key);
   if (inHand || onDisk) manager.stats.deletes += 1;
 }
 
@@ -79,12 +79,11 @@ function parted(text) {
  * made: true if so.
  */
 function forgetOlder(manager, inner, key, version) {
-  const read = inner.reads.get(key);
-  if (read !== undefined) read.overtaken = true;
-  inner.reads.delete(key);
+  overtakeRead(inner, key);
   const [load, entry] = [inner.loads.get(key), manager.memory?.cache.get(key)];
   const isLater = (seen) => version !== undefined && seen === version;
-  if (load !== undefined && !isLater(load.seen)) overtake(inner, key);
+  // The load may have begun after a later invalidation than this one, which the bus tells of next.
+  if (load !== undefined && !isLater(load.seen)) overtake(inner, key, true);
   if (entry !== undefined && !isLater(entry.more?.seen)) manager.memory.delete(key);
   return isLater(load?.seen) || isLater(entry?.more?.seen);
 }
