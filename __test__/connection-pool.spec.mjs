@@ -118,6 +118,26 @@ test('acquire: the lowest free connection first, then a new one, then a queue in
   assert.deepEqual(order, [['third', second], ['fourth', first]]);
 });
 
+test('release: a second one, before the next holder has it in hand, takes nothing from him', async () => {
+  const pool = new CountingPool({ minConnections: 1, maxConnections: 1 });
+  const conn = await pool.acquire();
+  const order = [];
+  const [next, last] = [1, 2].map((number) => pool.acquire().then((got) => order.push([number, got])));
+  await tick();
+  pool.release(conn);
+  pool.release(conn);
+  await next;
+  await tick();
+  assert.deepEqual(order, [[1, conn]]);
+  assert.deepEqual([pool.getStats().waitingRequests, pool.getStats().released], [1, 1]);
+  pool.release(conn);
+  await last;
+  assert.deepEqual(order, [[1, conn], [2, conn]]);
+  pool.release(conn);
+  pool.release(conn);
+  assert.deepEqual([pool.getStats().activeCount, pool.getStats().released], [0, 3]);
+});
+
 test('acquire: the wait ends with "Connection acquisition timeout" and a code', async () => {
   const pool = new ConnectionPool({ minConnections: 1, maxConnections: 1, connectionTimeout: 30 });
   await pool.acquire();

@@ -22,7 +22,8 @@ pub enum Command {
     Test { slot: u32, epoch: u32 },
     /// Close the slot's connection; the slot is free already.
     Close { slot: u32 },
-    /// Give the slot's connection to the waiter, then report [`Pool::delivered`].
+    /// Give the slot's connection to the waiter. Until he has it in hand, a release of it is somebody's second one, not to
+    /// be reported.
     Serve { slot: u32, waiter: u64 },
     /// Turn the waiter away.
     Reject { waiter: u64, why: Refusal },
@@ -46,7 +47,9 @@ pub enum Release {
     Ignored,
     /// It is free again.
     Done,
-    /// It has a new holder, or must be closed: commands are pending.
+    /// It is this waiter's now, as with [`Command::Serve`]; nothing else is to be done.
+    Serve(u64),
+    /// Commands are pending.
     Commands,
 }
 

@@ -24,8 +24,6 @@ enum State {
     },
     /// Tested on behalf of a waiter; in nobody's hands.
     Testing,
-    /// Given to a waiter who has not seen it yet: a release now is somebody's second one.
-    Handed,
     Active,
 }
 
@@ -125,7 +123,7 @@ impl Pool {
             State::Creating { .. } => self.creating -= 1,
             State::Idle { .. } => self.idle -= 1,
             State::Testing => self.testing -= 1,
-            State::Handed | State::Active => self.active -= 1,
+            State::Active => self.active -= 1,
         }
         match state {
             State::Empty => {}
@@ -135,7 +133,7 @@ impl Pool {
                 self.first_idle = self.first_idle.min(index);
             }
             State::Testing => self.testing += 1,
-            State::Handed | State::Active => self.active += 1,
+            State::Active => self.active += 1,
         }
     }
 
@@ -240,7 +238,7 @@ impl Pool {
     fn offer(&mut self, slot: u32, now: u64) {
         match self.waiters.pop_front() {
             Some(waiter) => {
-                self.enter(slot as usize, State::Handed);
+                self.enter(slot as usize, State::Active);
                 self.counters.acquired += 1;
                 self.commands.push_back(Command::Serve { slot, waiter });
             }
@@ -292,15 +290,26 @@ impl Pool {
         matches!(self.state(slot), State::Creating { .. }) && self.is_current(slot, epoch)
     }
 
-    /// The waiter has its connection in hand now; from here on it may be released.
-    pub fn delivered(&mut self, slot: u32) {
-        if self.state(slot) == State::Handed {
-            self.enter(slot as usize, State::Active);
+    /// A borrow ends.
+    pub fn release(&mut self, slot: u32, now: u64) -> Release {
+        let alone = self.commands.is_empty();
+        let released = self.give_back(slot, now);
+        match self.commands.back() {
+            Some(&Command::Serve { waiter, .. }) if alone && self.commands.len() == 1 => {
+                self.commands.pop_back();
+                Release::Serve(waiter)
+            }
+            _ => released,
         }
     }
 
-    /// A borrow ends.
-    pub fn release(&mut self, slot: u32, now: u64) -> Release {
+    /// A borrow ends, and the next begins.
+    pub fn exchange(&mut self, slot: u32, now: u64) -> Grant {
+        self.give_back(slot, now);
+        self.acquire(now)
+    }
+
+    fn give_back(&mut self, slot: u32, now: u64) -> Release {
         if self.state(slot) != State::Active {
             return Release::Ignored;
         }
@@ -314,17 +323,18 @@ impl Pool {
             self.fill();
             return Release::Commands;
         }
-        if self.waiters.is_empty() {
-            self.enter(slot as usize, State::Idle { since: now });
-            return Release::Done;
-        }
         self.offer(slot, now);
-        Release::Commands
+        if self.commands.is_empty() { Release::Done } else { Release::Commands }
+    }
+
+    /// Whether something is to be done: see [`Pool::next_command`].
+    pub fn has_commands(&self) -> bool {
+        !self.commands.is_empty()
     }
 
     /// A borrow ends with a connection that is no good any more: it is closed, and its room is filled if need be.
     pub fn discard(&mut self, slot: u32) -> Release {
-        if !matches!(self.state(slot), State::Active | State::Handed) {
+        if self.state(slot) != State::Active {
             return Release::Ignored;
         }
         self.counters.released += 1;
@@ -424,7 +434,7 @@ impl Pool {
             match self.slots[index].state {
                 State::Empty => {}
                 State::Creating { .. } => self.enter(index, State::Empty),
-                State::Handed | State::Active if gently => {}
+                State::Active if gently => {}
                 _ => self.close(index),
             }
         }
@@ -438,7 +448,7 @@ impl Pool {
 
     /// Whether the slot is in somebody's hands.
     pub fn is_active(&self, slot: u32) -> bool {
-        matches!(self.state(slot), State::Active | State::Handed)
+        self.state(slot) == State::Active
     }
 
     /// A snapshot.

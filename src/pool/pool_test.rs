@@ -17,10 +17,6 @@ fn make_all(pool: &mut Pool, now: u64) -> Vec<Command> {
     while let Some(command) = pool.next_command() {
         match command {
             Command::Create { slot, epoch } => assert!(pool.created(slot, epoch, now, 0.0)),
-            Command::Serve { slot, .. } => {
-                pool.delivered(slot);
-                others.push(command);
-            }
             other => others.push(other),
         }
     }
@@ -53,15 +49,18 @@ fn creations_under_way_count_towards_the_maximum() {
 }
 
 #[test]
-fn a_second_release_before_the_new_holder_looks_is_ignored() {
+fn a_release_names_the_waiter_whose_connection_it_is_now() {
     let mut pool = filled(1, 1);
     assert_eq!(pool.acquire(0), Grant::Slot(0));
     let waiters = [pool.acquire(0), pool.acquire(0)];
-    assert_eq!(pool.release(0, 0), Release::Commands);
-    assert_eq!(pool.release(0, 0), Release::Ignored);
-    assert_eq!(commands(&mut pool), [Command::Serve { slot: 0, waiter: 1 }]);
-    pool.delivered(0);
+    assert!(!pool.has_commands());
+    assert_eq!(pool.release(0, 0), Release::Serve(1));
     assert_eq!((waiters, pool.stats().waiting), ([Grant::Wait(1), Grant::Wait(2)], 1));
+    assert_eq!(
+        [pool.release(0, 0), pool.release(0, 0), pool.release(0, 0)],
+        [Release::Serve(2), Release::Done, Release::Ignored]
+    );
+    assert_eq!(commands(&mut pool), []);
 }
 
 #[test]
@@ -159,7 +158,6 @@ struct World {
     testing: Vec<(u32, u32)>,
     open: BTreeSet<u32>,
     held: BTreeMap<u32, u64>,
-    handed: Vec<u32>,
     waiting: BTreeSet<u64>,
 }
 
@@ -172,12 +170,10 @@ impl World {
                 Command::Close { slot } => {
                     prop_assert!(self.open.remove(&slot), "closed twice");
                     self.held.remove(&slot);
-                    self.handed.retain(|&handed| handed != slot);
                 }
                 Command::Serve { slot, waiter } => {
                     prop_assert!(self.waiting.remove(&waiter), "served but not waiting");
                     prop_assert!(self.held.insert(slot, waiter).is_none(), "one connection in two hands");
-                    self.handed.push(slot);
                 }
                 Command::Reject { waiter, .. } => prop_assert!(self.waiting.remove(&waiter), "rejected twice"),
             }
@@ -203,14 +199,14 @@ impl World {
                 Grant::Refused => unreachable!("nothing limits the queue here"),
             },
             3 | 4 => {
-                for slot in std::mem::take(&mut self.handed) {
-                    self.pool.delivered(slot);
-                }
                 let held: Vec<_> = self.held.keys().copied().collect();
                 if let Some(&slot) = held.get(pick % held.len().max(1)) {
                     if action == 3 {
                         self.held.remove(&slot);
-                        self.pool.release(slot, self.now);
+                        if let Release::Serve(waiter) = self.pool.release(slot, self.now) {
+                            prop_assert!(self.waiting.remove(&waiter), "served but not waiting");
+                            self.held.insert(slot, waiter);
+                        }
                     } else {
                         self.pool.discard(slot);
                     }
@@ -274,7 +270,7 @@ proptest! {
         };
         let mut world = World {
             pool: Pool::new(config), bound: min.max(max), now: 0, creating: vec![], testing: vec![],
-            open: BTreeSet::new(), held: BTreeMap::new(), handed: vec![], waiting: BTreeSet::new(),
+            open: BTreeSet::new(), held: BTreeMap::new(), waiting: BTreeSet::new(),
         };
         for (action, pick) in steps {
             world.step(action, pick)?;

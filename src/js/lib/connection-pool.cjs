@@ -16,7 +16,7 @@ const { settingsOf } = require('../pool/settings.cjs');
 const { rollback, transaction } = require('../pool/transaction.cjs');
 const engine = require('../pool/engine.cjs');
 
-const { NONE, NOTHING, STATE, acquireWith, fail, flush, giveBack, onConnection, perform, topUp, wait } = engine;
+const { NONE, NOTHING, STATE, acquireWith, fail, flush, giveBack, onConnection, perform, releaseTwin, taken, topUp, wait } = engine;
 const OPTIONS = [
   'minConnections',
   'maxConnections',
@@ -91,11 +91,11 @@ class ConnectionPool {
       initializing: undefined,
       draining: undefined,
       allReturned: undefined,
-      /** Slot → `{ conn, slot, createdAt }` */
+      /** Slot → `{ conn, slot, createdAt, handed }` */
       items: [],
       /** Connection → slot */
       slots: new Map(),
-      /** Number → `{ resolve, reject, timeout }`, oldest first */
+      /** Number → `{ resolve, reject, timeout, forget, start }`, oldest first */
       waiters: new Map(),
       /** The item lent last, which is often the next to come back. */
       lastLent: NOTHING,
@@ -164,7 +164,7 @@ class ConnectionPool {
       state.lastLent = item;
       return item.conn;
     }
-    return wait(this, -slot, state.options.connectionTimeout);
+    return taken(await wait(this, -slot, state.options.connectionTimeout));
   }
 
   release(conn) {
@@ -174,6 +174,10 @@ class ConnectionPool {
     const slot = known ? lastLent.slot : state.slots.get(conn);
     if (slot === undefined) return;
     if (known) state.lastLent = NOTHING;
+    else if (state.items[slot].handed) {
+      releaseTwin(this, conn, slot);
+      return;
+    }
     state.leaks?.forget(conn);
     if (state.returned !== NONE) flush(this);
     // Nobody waits for it and nothing depends on when it came back: the next borrow reports it.
@@ -363,7 +367,7 @@ class ConnectionPool {
   }
 
   get waitingQueue() {
-    return [...this[STATE].waiters.values()];
+    return [...this[STATE].waiters.values()].map(({ resolve, reject, timeout }) => ({ resolve, reject, timeout }));
   }
 
   get stats() {

@@ -16,7 +16,7 @@ const DRAINED = 5;
 /** No slot. */
 const NONE = -1;
 /** The item of nothing; no caller has its connection. */
-const NOTHING = Object.freeze({ conn: Symbol('nothing'), slot: undefined, createdAt: 0 });
+const NOTHING = Object.freeze({ conn: Symbol('nothing'), slot: undefined, createdAt: 0, handed: false });
 /** The numbers of a command. */
 const NUMBERS = new Float64Array(2);
 
@@ -47,15 +47,30 @@ function perform(pool) {
     if (kind === CREATE) state.lastCreation = create(pool, first, second);
     else if (kind === TEST) test(pool, first, second);
     else if (kind === CLOSE) close(pool, first);
-    else if (kind === SERVE) takeWaiter(state, second).resolve(state.items[first]);
+    else if (kind === SERVE) serve(state, first, second);
     else takeWaiter(state, first).reject(kind === DRAINED ? fail('drained') : createFailed(state.lastError));
   }
+}
+
+/** A connection is on its way to a waiter: until he has it in hand, a release of it is somebody's second one. */
+function serve(state, slot, number) {
+  const item = state.items[slot];
+  item.handed = true;
+  takeWaiter(state, number).resolve(item);
+}
+
+/** The connection that a waiter was served. */
+function taken(item) {
+  item.handed = false;
+  return item.conn;
 }
 
 function takeWaiter(state, number) {
   const waiter = state.waiters.get(number);
   state.waiters.delete(number);
   clearTimeout(waiter.timeout);
+  waiter.forget?.();
+  state.timed.waits.add(performance.now() - waiter.start);
   return waiter;
 }
 
@@ -80,7 +95,7 @@ async function create(pool, slot, epoch) {
         dispose(pool, conn);
         return fail('drained');
       }
-      state.items[slot] = { conn, slot, createdAt: Date.now() };
+      state.items[slot] = { conn, slot, createdAt: Date.now(), handed: false };
       if (state.slots.has(conn)) state.lazy = false;
       state.floor = 0;
       state.slots.set(conn, slot);
@@ -178,35 +193,27 @@ async function fill(pool) {
   pool[STATE].initialized = true;
 }
 
-/** The connection for a waiter's number, within `ms`. */
-async function wait(pool, number, ms, signal) {
+/** The item with the connection for a waiter, within `ms`; `answer` as `poolAcquire` gives it, but positive. */
+function wait(pool, answer, ms, signal) {
   const state = pool[STATE];
-  if (number === Infinity) {
+  if (answer === Infinity) {
     perform(pool);
-    throw fail('tooManyWaiting');
+    return Promise.reject(fail('tooManyWaiting'));
   }
-  let forget;
-  let item;
-  const start = performance.now();
-  try {
-    item = await new Promise((resolve, reject) => {
-      const giveUp = (timedOut, error) => {
-        if (!native.poolCancel(state.handle, number, timedOut)) return;
-        takeWaiter(state, number);
-        reject(error());
-      };
-      const timeout = setTimeout(() => giveUp(true, () => fail('timeout', '', state.lastError)), ms);
-      state.waiters.set(number, { resolve, reject, timeout });
-      if (signal !== undefined) forget = onAbort(signal, () => giveUp(false, () => fail('aborted', '', signal.reason)));
-      perform(pool);
-    });
-  } finally {
-    forget?.();
-    state.timed.waits.add(performance.now() - start);
-  }
-  // From here on the holder may release it.
-  if (state.items[item.slot] === item) native.poolDelivered(state.handle, item.slot);
-  return item.conn;
+  const pending = answer % 2;
+  const number = (answer - pending) / 2;
+  return new Promise((resolve, reject) => {
+    const giveUp = (timedOut, error) => {
+      if (!native.poolCancel(state.handle, number, timedOut)) return;
+      takeWaiter(state, number);
+      reject(error());
+    };
+    const timeout = setTimeout(() => giveUp(true, () => fail('timeout', '', state.lastError)), ms);
+    const waiter = { resolve, reject, timeout, forget: undefined, start: performance.now() };
+    state.waiters.set(number, waiter);
+    if (signal !== undefined) waiter.forget = onAbort(signal, () => giveUp(false, () => fail('aborted', '', signal.reason)));
+    if (pending === 1) perform(pool);
+  });
 }
 
 async function acquireWith(pool, options) {
@@ -230,7 +237,7 @@ async function acquireWith(pool, options) {
   }
   flush(pool);
   const slot = native.poolAcquire(state.handle);
-  return slot >= 0 ? state.items[slot].conn : wait(pool, -slot, Math.max(left, 1), signal);
+  return slot >= 0 ? state.items[slot].conn : taken(await wait(pool, -slot, Math.max(left, 1), signal));
 }
 
 function giveBack(pool, conn, slot) {
@@ -249,7 +256,13 @@ function giveBack(pool, conn, slot) {
   }
   const lost = source === 'postgres' && conn instanceof PgConnection && conn.lost;
   const released = lost ? native.poolDiscard(handle, slot) : native.poolRelease(handle, slot);
-  if (released === 1) perform(pool);
+  follow(pool, conn, slot, released);
+}
+
+/** Does what a release leads to. */
+function follow(pool, conn, slot, released) {
+  if (released > 1) serve(pool[STATE], slot, released - 1);
+  else if (released === 1) perform(pool);
   else if (released === -1) releaseTwin(pool, conn, slot);
 }
 
@@ -266,10 +279,11 @@ function flush(pool) {
 function releaseTwin(pool, conn, known) {
   const state = pool[STATE];
   for (const item of state.items) {
-    if (item === undefined || item.conn !== conn || item.slot === known) continue;
+    if (item === undefined || item.conn !== conn || item.slot === known || item.handed) continue;
     const released = native.poolRelease(state.handle, item.slot);
-    if (released === 1) perform(pool);
-    if (released !== -1) return;
+    if (released === -1) continue;
+    follow(pool, conn, item.slot, released);
+    return;
   }
 }
 
@@ -354,5 +368,7 @@ exports.onConnection = onConnection;
 exports.oneByOne = oneByOne;
 exports.passes = passes;
 exports.perform = perform;
+exports.releaseTwin = releaseTwin;
+exports.taken = taken;
 exports.topUp = topUp;
 exports.wait = wait;

@@ -37,13 +37,6 @@ pub fn register(exports: Exports<'_>) {
             let due = with(call, |pool, call| Ok(pool.retry_due(call.uint_at(1)?, call.uint_at(2)?)))?;
             Ok(call.boolean(due))
         })
-        .function("poolDelivered", |call| {
-            with(call, |pool, call| {
-                pool.delivered(call.uint_at(1)?);
-                Ok(())
-            })?;
-            Ok(call.undefined())
-        })
         .function("poolTested", |call| {
             with(call, |pool, call| {
                 pool.tested(call.uint_at(1)?, call.uint_at(2)?, call.boolean_at(3)?, now());
@@ -130,37 +123,41 @@ fn configure<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.undefined())
 }
 
-/// `poolAcquire(handle)` → slot, or minus the waiter's number, or minus infinity when too many wait
+/// `poolAcquire(handle)` → slot, or below zero twice the waiter's number, and one more where commands are pending, or
+/// minus infinity when too many wait
 fn acquire<'s>(call: &Call<'s>) -> Answer<'s> {
-    let grant = with(call, |pool, _| Ok(pool.acquire(time_of(pool))))?;
-    granted(call, grant)
+    let granted = with(call, |pool, _| {
+        let grant = pool.acquire(time_of(pool));
+        Ok(number_of(pool, grant))
+    })?;
+    Ok(call.number(granted))
 }
 
-fn granted<'s>(call: &Call<'s>, grant: Grant) -> Answer<'s> {
-    Ok(match grant {
-        Grant::Slot(slot) => call.uint(slot),
-        Grant::Wait(waiter) => call.number(-(waiter as f64)),
-        Grant::Refused => call.number(f64::NEG_INFINITY),
-    })
+fn number_of(pool: &Pool, grant: Grant) -> f64 {
+    match grant {
+        Grant::Slot(slot) => f64::from(slot),
+        Grant::Wait(waiter) => -((waiter * 2 + u64::from(pool.has_commands())) as f64),
+        Grant::Refused => f64::NEG_INFINITY,
+    }
 }
 
 /// `poolExchange(handle, slot)`: a release and the acquire that follows it, in one call → as `poolAcquire`
 fn exchange<'s>(call: &Call<'s>) -> Answer<'s> {
-    let grant = with(call, |pool, call| {
-        let now = time_of(pool);
-        pool.release(call.uint_at(1)?, now);
-        Ok(pool.acquire(now))
+    let granted = with(call, |pool, call| {
+        let grant = pool.exchange(call.uint_at(1)?, time_of(pool));
+        Ok(number_of(pool, grant))
     })?;
-    granted(call, grant)
+    Ok(call.number(granted))
 }
 
-/// `poolRelease(handle, slot)` → -1 ignored, 0 done, 1 commands are pending
+/// `poolRelease(handle, slot)` → -1 ignored, 0 done, 1 commands are pending, above that the waiter whose it is now, and one
 fn release<'s>(call: &Call<'s>, end: impl FnOnce(&mut Pool, u32) -> Release) -> Answer<'s> {
     let released = with(call, |pool, call| Ok(end(pool, call.uint_at(1)?)))?;
-    Ok(call.int(match released {
-        Release::Ignored => -1,
-        Release::Done => 0,
-        Release::Commands => 1,
+    Ok(call.number(match released {
+        Release::Ignored => -1.0,
+        Release::Done => 0.0,
+        Release::Commands => 1.0,
+        Release::Serve(waiter) => waiter as f64 + 1.0,
     }))
 }
 
