@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { ConnectionPool } from '../src/js/lib/connection-pool.mjs';
+import { freshCopy } from './support/copies.mjs';
 import { startPool } from './support/pool.mjs';
 
 let rig;
@@ -252,4 +253,13 @@ test('DATABASE_URL is used when asked for', async () => {
     delete process.env.DATABASE_URL;
   }
   assert.throws(() => new ConnectionPool({ postgres: true }), { code: 'ERR_TOOLOO_INVALID_ARGUMENT' });
+});
+
+test("a second copy of the package's files in one process takes nothing from the first", async () => {
+  const pools = [1, 2].map(() => new (freshCopy('connection-pool').ConnectionPool)({ connectionString: server.url, minConnections: 1 }));
+  assert.notEqual(pools[0].constructor, pools[1].constructor);
+  for (const [index, each] of [...pools, ...pools].entries()) {
+    assert.deepEqual((await each.query('select $1::int as n, 0.5::float8 as half', [index + 7])).rows.map((row) => ({ ...row })), [{ n: index + 7, half: 0.5 }]);
+  }
+  for (const each of pools) await each.drain();
 });

@@ -98,7 +98,14 @@ function start() {
     listeners.delete(number);
   }
 
-  return { native, isNode, request, listen, unlisten };
+  const kept = new Map();
+  /** What `make` makes the first time: one for each load of the binary, however often the file that asks is loaded. */
+  function once(name, make) {
+    if (!kept.has(name)) kept.set(name, make());
+    return kept.get(name);
+  }
+
+  return { native, isNode, request, listen, unlisten, once };
 }
 
 // One queue for each load of the binary, however often this file is loaded (a test runner's module registry).

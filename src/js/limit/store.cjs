@@ -2,7 +2,7 @@
 // Buckets that several processes share: what was asked in one turn of the event loop goes to the native room in one
 // call, and what became of it comes back in one. Whoever waits keeps the process and the limiter alive; nothing else does.
 
-const { native, request } = require('../addon.cjs');
+const { native, once, request } = require('../addon.cjs');
 const { now, TOKENS, LAST_ACCESS, WAITING } = require('./clients.cjs');
 const { refuse, textOf, ABORTED, SHUTDOWN } = require('./waiters.cjs');
 
@@ -15,8 +15,11 @@ const REFUSED = 0;
 const FOREVER = 2 ** 31 - 1;
 const hold = () => {};
 /** Where native code lays outcomes while it tells of them, as many as there usually are. */
-const tray = new Float64Array(256 * FIELDS);
-native.limitTray(tray);
+const tray = once('limitTray', () => {
+  const numbers = new Float64Array(256 * FIELDS);
+  native.limitTray(numbers);
+  return numbers;
+});
 
 class Store {
   constructor(limiter, state) {

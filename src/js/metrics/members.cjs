@@ -2,7 +2,7 @@
 // The instances that the registry of metrics knows of. An instance is held weakly; what it counted is held beside it, so
 // that its last figures can be read when it is gone. Every module loads this file: it loads nothing but the addon.
 
-const { native } = require('../addon.cjs');
+const { native, once } = require('../addon.cjs');
 
 /** One instance, as long as it lives. */
 class Member {
@@ -53,10 +53,7 @@ function start() {
   return { members, gone };
 }
 
-// One for each load of the binary, as the queue in addon.cjs.
-const STARTED = Symbol.for('tooloo-native.metrics');
-if (native[STARTED] === undefined) Object.defineProperty(native, STARTED, { value: start() });
-const { members, gone } = native[STARTED];
+const { members, gone } = once('metrics', start);
 
 /** Frees the native halves of those that are kept out of the metrics. */
 const unlisted = new FinalizationRegistry(({ free, handle }) => free(handle));

@@ -4,7 +4,7 @@
 // generation from strings is switched off, and computed keys make a column called `__proto__` just a column.
 const vm = require('node:vm');
 const values = require('./values.cjs');
-const { native } = require('../addon.cjs');
+const { native, once } = require('../addon.cjs');
 const { DEFAULT } = require('./settings.cjs');
 
 const HEADER = 8;
@@ -12,10 +12,12 @@ const ARENA_BYTES = 256 * 1024;
 /** Decoders kept; beyond, they are compiled anew. */
 const MAX_SHAPES = 1000;
 
-const arena = new ArrayBuffer(ARENA_BYTES);
-const arenaWords = new Int32Array(arena);
-const arenaDoubles = new Float64Array(arena);
-native.pgArena(arenaWords);
+const arenaWords = once('pgArena', () => {
+  const words = new Int32Array(ARENA_BYTES / Int32Array.BYTES_PER_ELEMENT);
+  native.pgArena(words);
+  return words;
+});
+const arenaDoubles = new Float64Array(arenaWords.buffer);
 
 /** Shape number → `{ fields, columns, decode }` */
 const shapes = new Map();
