@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { RateLimiter } from '../src/js/lib/rate-limiter.mjs';
+import { freshCopy } from './support/copies.mjs';
 import { until } from './support/until.mjs';
 import { noValkey, startCluster, startValkey } from './support/valkey.mjs';
 
@@ -105,6 +106,27 @@ for (const transport of ['loop', 'thread']) {
     assert.equal((await limiter.peekStore('a')).remaining, 400);
   });
 }
+
+for (const transport of ['loop', 'thread']) {
+  test(`${transport}: a start that takes longer than any limit loses no request`, { skip }, async () => {
+    const limiter = make({ store: { transport, timeoutMs: 100, connectTimeoutMs: 200 } });
+    const early = limiter.acquire('a', 4);
+    await new Promise((resolve) => setImmediate(resolve));
+    blockLoop(700);
+    assert.deepEqual(await early.then(({ acquired, remaining }) => [acquired, remaining]), [true, 6]);
+    assert.equal((await limiter.peekStore('a')).remaining, 6);
+    assert.deepEqual([limiter.getStats().store.up, limiter.getStats().store.failures], [true, 0]);
+  });
+}
+
+test('a second copy of the package\'s files in one process takes nothing from the first', { skip }, async () => {
+  const copies = [1, 2].map(() => freshCopy('rate-limiter').RateLimiter);
+  assert.notEqual(copies[0], copies[1]);
+  const store = { url: valkey.url, prefix: `copies${(prefixes += 1)}:`, timeoutMs: 10_000 };
+  const made = copies.map((Copy) => new Copy({ rateLimit: 10, refillRate: 1e-6, maxWaitTime: 5000, store }));
+  limiters.push(...made);
+  for (const [index, limiter] of [...made, ...made].entries()) assert.equal((await limiter.acquire('a')).remaining, 9 - index);
+});
 
 test('a transport that there is none of is refused by name', { skip }, () => {
   assert.throws(() => make({ store: { transport: 'pigeon' } }), { name: 'RangeError', message: /"store.transport".*pigeon/ });

@@ -28,9 +28,9 @@ struct NodeLoop {
     spawner: Spawner,
 }
 
-/// The loop of the caller; `None` where connections have to be driven on the thread of the sockets.
-pub fn node_loop(call: &Call<'_>) -> Result<Option<Arc<dyn Poller>>, Failure> {
-    let Some(on) = Loop::of(call) else { return Ok(None) };
+/// The loop of the caller, if it is wanted; `None` where connections have to be driven on the thread of the sockets.
+pub fn node_loop(call: &Call<'_>, wanted: bool) -> Result<Option<Arc<dyn Poller>>, Failure> {
+    let Some(on) = wanted.then(|| Loop::of(call)).flatten() else { return Ok(None) };
     Ok(Some(Arc::new(NodeLoop { on, env: call.env_id(), spawner: queue::spawner(call)? })))
 }
 

@@ -23,12 +23,16 @@ type Finish = Box<dyn for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send>;
 enum Message {
     /// Settles the promise of a request.
     Settle(u32, Finish),
-    /// Calls a listener that stays registered.
-    Notify(u32, Finish),
+    /// Calls a listener that stays registered; when told apart, JavaScript goes on before anything else is delivered.
+    Notify(u32, Finish, bool),
     /// Tells a request, which goes on, of a part of its result.
     Progress(u32, Finish),
-    /// JavaScript goes on with what it was told before it is told more.
-    Pause,
+}
+
+impl Message {
+    fn is_apart(&self) -> bool {
+        matches!(self, Self::Notify(.., true))
+    }
 }
 
 struct Shared {
@@ -58,7 +62,7 @@ impl Shared {
         }
     }
 
-    /// What is to be delivered after a pause.
+    /// What is to be delivered after what was told apart.
     fn put_back(&self, mut rest: Vec<Message>) {
         {
             let State { waker: Some(_), ready, .. } = &mut *self.lock() else { return };
@@ -98,7 +102,7 @@ thread_local! {
     static QUEUES: RefCell<Vec<EnvQueue>> = const { RefCell::new(Vec::new()) };
     /// The environment whose turn is under way.
     static TURN: Cell<Option<EnvId>> = const { Cell::new(None) };
-    /// Whether what is left after a pause is delivered by a callback of the loop, which needs no wake-up.
+    /// Whether what is left is delivered by a callback of the loop, which needs no wake-up.
     static IN_LOOP: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -176,9 +180,9 @@ pub fn turn_in_loop(env: EnvId, begin: impl FnOnce()) {
         return;
     }
     let before = IN_LOOP.replace(true);
-    // One callback more for each pause, and no more than that: what comes meanwhile must not keep the loop here.
-    let pauses = shared.lock().ready.iter().filter(|message| matches!(message, Message::Pause)).count();
-    for _ in 0..=pauses {
+    // One callback more for each that is told apart, and no more: what comes meanwhile must not keep the loop here.
+    let apart = shared.lock().ready.iter().filter(|message| message.is_apart()).count();
+    for _ in 0..=apart {
         entry.enter();
         if shared.lock().ready.is_empty() {
             break;
@@ -238,18 +242,15 @@ fn drain(scope: Scope<'_>) {
     let ready = std::mem::take(&mut shared.lock().ready);
     let (mut settled, mut ready) = (0, ready.into_iter());
     for message in ready.by_ref() {
-        if let Message::Pause = message {
-            break;
-        }
+        let apart = message.is_apart();
         Dispatcher::scoped(scope, |scope| {
             let (id, kind, finish) = match message {
                 Message::Settle(id, finish) => {
                     settled += 1;
                     (id, 0, finish)
                 }
-                Message::Notify(id, finish) => (id, 2, finish),
+                Message::Notify(id, finish, _) => (id, 2, finish),
                 Message::Progress(id, finish) => (id, 3, finish),
-                Message::Pause => return,
             };
             match (guarded(scope, finish), kind) {
                 (Ok(value), _) => dispatcher.call(scope, &[scope.uint(id), scope.int(kind), value]),
@@ -258,6 +259,9 @@ fn drain(scope: Scope<'_>) {
                 (Err(_), _) => {}
             }
         });
+        if apart {
+            break;
+        }
     }
     if ready.len() > 0 {
         shared.put_back(ready.collect());
@@ -345,13 +349,13 @@ impl Notifier {
         with_queue(call.env_id(), |queue| Self { id, queue: queue.shared.clone() }).ok_or_else(not_started)
     }
 
-    /// Has JavaScript go on with what it was told so far before anything else is delivered.
-    pub fn pause(&self) {
-        self.queue.push(Message::Pause);
-    }
-
     /// Delivers what `finish` makes on the JavaScript thread. Nothing happens once the environment is gone.
     pub fn notify(&self, finish: impl for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send + 'static) {
-        self.queue.push(Message::Notify(self.id, Box::new(finish)));
+        self.queue.push(Message::Notify(self.id, Box::new(finish), false));
+    }
+
+    /// As [`Notifier::notify`]; JavaScript goes on with it before anything else is delivered.
+    pub fn notify_apart(&self, finish: impl for<'s> FnOnce(Scope<'s>) -> Answer<'s> + Send + 'static) {
+        self.queue.push(Message::Notify(self.id, Box::new(finish), true));
     }
 }

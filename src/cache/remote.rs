@@ -227,8 +227,7 @@ impl Remote {
         name: String,
         done: impl FnOnce(Result<(u64, Found), ClusterError>) + Send + 'static,
     ) {
-        let busy = || self.under_repair.load(Ordering::Relaxed) > 0;
-        if self.repairing.load(Ordering::Relaxed) && (self.lock().concerns(&name) || busy()) {
+        if self.is_to_be_repaired(&name) {
             return done(Err(ClusterError::Away));
         }
         let mut command = cmd("GET");
@@ -236,6 +235,8 @@ impl Remote {
         let remote = Arc::clone(self);
         let finish = move |reply: Result<Value, ClusterError>| {
             let bytes = match reply {
+                // A write that was asked for before this read may have failed meanwhile.
+                Ok(_) if remote.is_to_be_repaired(&name) => return done(Err(ClusterError::Away)),
                 Ok(Value::BulkString(bytes)) => bytes,
                 other => return done(other.map(|_| (0, Found::Absent))),
             };
@@ -245,6 +246,11 @@ impl Remote {
             if long { site.spawn_apart(read) } else { read() }
         };
         self.batch.push(Box::new(move || Order::Command(command)), Box::new(finish));
+    }
+
+    fn is_to_be_repaired(&self, name: &str) -> bool {
+        let busy = || self.under_repair.load(Ordering::Relaxed) > 0;
+        self.repairing.load(Ordering::Relaxed) && (self.lock().concerns(name) || busy())
     }
 
     /// Writes a value: whether it is there now. A write that did not reach the server is repaired, unless it was

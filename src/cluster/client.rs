@@ -4,10 +4,10 @@ use super::config::ClusterConfig;
 use super::engine::{Engine, Health};
 use super::error::ClusterError;
 use super::link::Link;
+use super::patience::within;
 use crate::runtime::socket::Poller;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, ScriptInvocation, Value};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -104,29 +104,18 @@ impl Client {
         work: impl AsyncFnOnce(Link) -> redis::RedisResult<T>,
     ) -> Result<T, ClusterError> {
         let mut number = None;
-        let done = self.in_time(async {
+        let attempt = async {
             let (link, times) = self.engine.link().await?;
             number = Some(times);
             work(link).await.map_err(ClusterError::from)
-        });
-        let done = done.await;
+        };
+        let done = within(self.timeout, self.engine.site(), || self.engine.hurry(), attempt).await;
+        let done = done.unwrap_or(Err(ClusterError::Timeout));
         match (&done, number) {
             (Err(error), Some(times)) if error.is_outage() => self.engine.failed(times, self.timeout),
             (Err(ClusterError::Timeout), None) => self.engine.first_is_late(),
             _ => {}
         }
         done
-    }
-
-    /// What `attempt` comes to within the time limit.
-    async fn in_time<T>(&self, attempt: impl Future<Output = Result<T, ClusterError>>) -> Result<T, ClusterError> {
-        let mut attempt = pin!(attempt);
-        let mut done = tokio::time::timeout(self.timeout, attempt.as_mut()).await;
-        if done.is_err() && self.engine.hurry() {
-            // The loop may have been busy all the time, while the answer lay in its socket.
-            tokio::task::yield_now().await;
-            done = tokio::time::timeout(Duration::ZERO, attempt).await;
-        }
-        done.unwrap_or(Err(ClusterError::Timeout))
     }
 }

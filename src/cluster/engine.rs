@@ -157,13 +157,9 @@ impl Engine {
         locked(&self.inner).link.clone().map(|link| (link, times))
     }
 
-    /// Has what lies in the socket read at once, if that is on a loop and may have been neglected; says whether it is.
-    pub fn hurry(&self) -> bool {
-        let looped = self.site.poller().is_some();
-        if looped && let Some((link, _)) = self.link_now() {
-            link.hurry();
-        }
-        looped
+    /// Has what lies in the socket read at once, where that is on a loop which may have neglected it.
+    pub fn hurry(&self) {
+        self.link_now().into_iter().for_each(|(link, _)| link.hurry());
     }
 
     /// A call over the connection numbered `times` failed in a way that says something about the server: from now on

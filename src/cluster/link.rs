@@ -3,6 +3,7 @@
 use super::address::{Address, Topology};
 use super::error::ClusterError;
 use super::looped;
+use super::patience::within;
 use crate::runtime::Site;
 use crate::runtime::socket::Ready;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -69,7 +70,7 @@ impl Link {
             link.ping().await?;
             Ok(link)
         };
-        let made = tokio::time::timeout(address.connect_timeout, answering).await;
+        let made = within(address.connect_timeout, site, || (), answering).await;
         made.unwrap_or(Err(ClusterError::Connect("no answer in time")))
     }
 

@@ -27,6 +27,7 @@ pub mod link;
 mod looped;
 pub mod notice;
 pub mod outbox;
+mod patience;
 pub mod scan;
 pub mod scripts;
 

@@ -43,6 +43,12 @@ impl<T: Element> Shared<T> {
         Ok(Self { reference, element: PhantomData })
     }
 
+    /// Writes `values` to its beginning; `false`: they do not fit.
+    pub fn fill(&self, scope: Scope<'_>, values: &[T]) -> bool {
+        let place = self.cells(scope).get(..values.len());
+        place.inspect(|place| place.iter().zip(values).for_each(|(cell, &value)| cell.set(value))).is_some()
+    }
+
     /// Its elements, until JavaScript runs again.
     pub fn cells<'s>(&self, scope: Scope<'s>) -> &'s [Cell<T>] {
         let mut raw = ptr::null_mut();

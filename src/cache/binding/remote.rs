@@ -21,7 +21,7 @@ pub fn register(exports: Exports<'_>) {
         // `(options, encrypted, algorithm, keys, whether sockets may be on this loop)` → handle
         .function("remoteOpen", |call| {
             let config = RemoteConfig::from_options(&call.options_at(0)?)?;
-            let poller = if config.on_loop && call.boolean_at(4)? { node_loop(call)? } else { None };
+            let poller = node_loop(call, config.on_loop && call.boolean_at(4)?)?;
             Ok(call.uint(REMOTES.insert(Remote::open(config, super::memory::seal(call)?, poller)?)))
         })
         .function("remoteClose", |call| {

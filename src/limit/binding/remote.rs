@@ -12,9 +12,10 @@ use crate::limit::limiter::Limiter;
 use crate::limit::remote::config::{Insurance, StoreConfig};
 use crate::limit::remote::insurance::Insured;
 use crate::limit::remote::lease::Remote;
+use crate::limit::remote::message::{Message, Outcome, Verdict};
 use crate::limit::remote::ops::{Op, Reply};
 use crate::limit::remote::store::Valkey;
-use crate::limit::remote::worker::{Message, Outcome, Verdict, Worker};
+use crate::limit::remote::worker::Worker;
 use crate::options::{MAX_TIMER_MS, OptionError, Scalar};
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
@@ -45,8 +46,8 @@ pub(super) fn register(exports: Exports<'_>) {
     on_env_close(exports, |_| TRAY.set(None));
 }
 
-/// The store in argument 2, if one is given; argument 3 is the listener for outcomes, 4 whether
-/// sockets may be on this loop.
+/// The store in argument 2, if one is given; argument 3 is the listener for outcomes, 4 whether sockets may
+/// be on this loop.
 pub(super) fn open(call: &Call<'_>, config: &LimiterConfig) -> Result<Option<Remote>, Failure> {
     let store = match call.scalar_at(2) {
         Scalar::Missing | Scalar::Null | Scalar::Bool(false) => return Ok(None),
@@ -56,16 +57,15 @@ pub(super) fn open(call: &Call<'_>, config: &LimiterConfig) -> Result<Option<Rem
         other => return Err(OptionError::wrong_type("store", "an object", &other).into()),
     };
     let interval_ms = config.refill_interval.as_secs_f64() * 1e3;
-    let poller = if store.on_loop && call.boolean_at(4)? { node_loop(call)? } else { None };
+    let poller = node_loop(call, store.on_loop && call.boolean_at(4)?)?;
     let (client, notifier) = (Client::open_on(&store.engine, poller)?, Notifier::from_call(call, 3)?);
     let insured = Arc::new(Mutex::new(Insured::new(store.insurance, store.insurance_share, interval_ms)));
     let valkey = Arc::new(Valkey::new(client.clone(), interval_ms));
     let figures = valkey.figures().clone();
     let tell = move |outcomes: Vec<Outcome>| {
         let numbers: Vec<f64> = outcomes.iter().flat_map(numbers).collect();
-        notifier.notify(move |scope| Ok(told(scope, &numbers)));
         // Who has his tokens asks for more while the next are told.
-        notifier.pause();
+        notifier.notify_apart(move |scope| Ok(told(scope, &numbers)));
     };
     let worker = Worker::new(valkey, insured.clone(), interval_ms, config.max_queue_length, Box::new(tell));
     let (sender, inbox) = unbounded_channel();
@@ -77,11 +77,7 @@ pub(super) fn open(call: &Call<'_>, config: &LimiterConfig) -> Result<Option<Rem
 /// The numbers in the tray, and how many they are; in a buffer of their own where they do not fit, because making one costs
 /// more than all the rest.
 fn told<'s>(scope: Scope<'s>, numbers: &[f64]) -> Value<'s> {
-    let fits = TRAY.with_borrow(|tray| {
-        let cells = tray.as_ref().map_or(&[][..], |tray| tray.cells(scope));
-        let place = cells.get(..numbers.len());
-        place.inspect(|place| place.iter().zip(numbers).for_each(|(cell, &number)| cell.set(number))).is_some()
-    });
+    let fits = TRAY.with_borrow(|tray| tray.as_ref().is_some_and(|tray| tray.fill(scope, numbers)));
     if fits { scope.uint(numbers.len() as u32) } else { scope.array_buffer(numbers) }
 }
 

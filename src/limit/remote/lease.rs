@@ -11,9 +11,9 @@
 use super::config::StoreConfig;
 use super::inbox::{Answered, Inbox};
 use super::insurance::Insured;
+use super::message::{Acquire, Message};
 use super::ops::{Op, Reply, Request};
 use super::store::Figures;
-use super::worker::{Acquire, Message};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::bucket::Bucket;
 use crate::limit::config::is_cost;

@@ -12,7 +12,9 @@
 pub mod config;
 pub mod inbox;
 pub mod insurance;
+pub mod journey;
 pub mod lease;
+pub mod message;
 pub mod ops;
 pub mod store;
 pub mod worker;

@@ -115,9 +115,8 @@ impl Store for Valkey {
 
     fn hurry(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            if self.client.engine().hurry() {
-                tokio::task::yield_now().await;
-            }
+            self.client.engine().hurry();
+            tokio::task::yield_now().await;
         })
     }
 

@@ -5,15 +5,14 @@
 //! out of time, and is granted all the same, is given back.
 
 use super::insurance::Insured;
+use super::journey::{Journey, Journeys};
+use super::message::{Acquire, Message, Outcome, Verdict};
 use super::ops::{Op, Reply, Request};
 use super::store::{Departed, Origin, Store};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::queue::{LineId, Queues};
 use crate::limit::ticks::Ticks;
-use futures_util::FutureExt;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, HashSet};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -36,79 +35,6 @@ const QUICK_MS: f64 = 5.0;
 const PARTED_FROM: usize = 16;
 /// Waits for a block that somebody may lift, ms.
 const LOOK_AGAIN_MS: f64 = 1000.0;
-
-/// A call under way: its number, and the replies.
-type Away = Pin<Box<dyn Future<Output = (u64, Option<Vec<Reply>>)> + Send>>;
-
-/// Something to do.
-pub enum Message {
-    /// Somebody wants tokens.
-    Acquire(Acquire),
-    /// He does not want them any more.
-    Withdraw(u64),
-    /// Questions without a line; `None` comes back when the store is away.
-    Call(Request, Box<dyn FnOnce(Option<Reply>) + Send>),
-    /// Tells when everything asked so far is answered, and whether by the store.
-    Flush(Box<dyn FnOnce(bool) + Send>),
-    /// Everybody leaves.
-    Stop,
-}
-
-/// Somebody who wants tokens.
-#[derive(Debug, Clone)]
-pub struct Acquire {
-    /// His number, larger than all before.
-    pub ticket: u64,
-    /// His client's slot and bucket.
-    pub slot: u32,
-    /// The bucket's key.
-    pub key: Arc<str>,
-    /// What it holds.
-    pub limit: f64,
-    /// Tokens a second.
-    pub rate: f64,
-    /// What he wants.
-    pub cost: f64,
-    /// How long he waits, ms.
-    pub timeout_ms: f64,
-    /// Whether he stands in line; otherwise the first answer is the last.
-    pub in_turn: bool,
-}
-
-/// What became of somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// He has his tokens, and had to wait for a refill or not.
-    Granted {
-        /// Whether he was refused before.
-        waited: bool,
-    },
-    /// Refused; he did not want to wait.
-    Refused,
-    /// They did not come in time.
-    TimedOut,
-    /// The bucket never holds that much.
-    TooDear,
-    /// Too many wait already.
-    LineFull,
-    /// The store is away, and that means no.
-    Away,
-}
-
-/// What became of whom.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// His number.
-    pub ticket: u64,
-    /// The answer.
-    pub verdict: Verdict,
-    /// Whole tokens left.
-    pub remaining: f64,
-    /// Milliseconds until his cost could be taken; infinite for never.
-    pub retry_after_ms: f64,
-    /// Milliseconds since he came.
-    pub waited_ms: f64,
-}
 
 #[derive(Debug)]
 struct Line {
@@ -134,21 +60,13 @@ pub struct Worker<S> {
     /// Who did not want to wait and has no answer yet.
     probing: HashSet<u64>,
     leaving: Vec<Departed>,
-    away: FuturesUnordered<Away>,
-    journeys: u64,
-    under_way: HashMap<u64, Journey>,
+    journeys: Journeys,
     /// How long the last journey took, ms.
     took_ms: f64,
     flushes: Vec<Flush>,
     /// Whether a call failed since the last flush.
     failed: bool,
     outcomes: Vec<Outcome>,
-}
-
-struct Journey {
-    requests: Arc<[Request]>,
-    origins: Vec<Origin>,
-    departed: f64,
 }
 
 struct Flush {
@@ -179,9 +97,7 @@ impl<S: Store> Worker<S> {
             lines: HashMap::new(),
             probing: HashSet::new(),
             leaving: Vec::new(),
-            away: FuturesUnordered::new(),
-            journeys: 0,
-            under_way: HashMap::new(),
+            journeys: Journeys::default(),
             took_ms: 0.0,
             flushes: Vec::new(),
             failed: false,
@@ -192,7 +108,7 @@ impl<S: Store> Worker<S> {
     /// Works until nobody can ask any more and everything is answered.
     pub async fn run(mut self, mut inbox: UnboundedReceiver<Message>) {
         let mut open = true;
-        while open || !self.away.is_empty() || !self.leaving.is_empty() {
+        while open || !self.journeys.is_empty() || !self.leaving.is_empty() {
             let now = SystemClock.monotonic_millis();
             let wake = self.next_event(now).map(|ms| Duration::from_secs_f64(ms / 1e3));
             tokio::select! {
@@ -205,13 +121,13 @@ impl<S: Store> Worker<S> {
                         self.hear(message, now);
                     }
                 }
-                Some(done) = self.away.next() => self.returned(done, SystemClock.monotonic_millis()),
+                Some((journey, answered)) = self.journeys.next() => self.returned(journey, answered, SystemClock.monotonic_millis()),
                 // The answers of a busy loop may lie in its socket: they come first.
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => self.store.hurry().await,
             }
             self.tell();
-            while let Some(done) = self.away.next().now_or_never().flatten() {
-                self.returned(done, SystemClock.monotonic_millis());
+            while let Some((journey, answered)) = self.journeys.back() {
+                self.returned(journey, answered, SystemClock.monotonic_millis());
                 self.tell();
             }
             self.look(SystemClock.monotonic_millis());
@@ -223,7 +139,7 @@ impl<S: Store> Worker<S> {
     /// Tells what became of everybody, each call's apart, and in two parts what the server has just said while it has
     /// nothing else to do: it works on what the first ask next while the others hear of it.
     fn tell(&mut self) {
-        if self.outcomes.len() >= PARTED_FROM && self.under_way.is_empty() && self.leaving.is_empty() {
+        if self.outcomes.len() >= PARTED_FROM && self.journeys.is_empty() && self.leaving.is_empty() {
             let rest = self.outcomes.split_off(self.outcomes.len() / 2);
             (self.tell)(std::mem::replace(&mut self.outcomes, rest));
         }
@@ -252,7 +168,7 @@ impl<S: Store> Worker<S> {
             }
             Message::Flush(tell) => {
                 self.depart_all();
-                let open = self.under_way.keys().copied().collect();
+                let open = self.journeys.numbers().collect();
                 self.flushes.push(Flush { open, confirmed: !std::mem::take(&mut self.failed), tell });
                 self.settle_flushes();
             }
@@ -345,7 +261,7 @@ impl<S: Store> Worker<S> {
 
     /// Sends what is to leave, as far as there is room: what has to wait goes together with what comes meanwhile.
     fn depart(&mut self) {
-        while !self.leaving.is_empty() && self.under_way.len() < self.room() {
+        while !self.leaving.is_empty() && self.journeys.len() < self.room() {
             self.depart_some();
         }
     }
@@ -369,19 +285,14 @@ impl<S: Store> Worker<S> {
         let count = self.leaving.len().min(self.store.together());
         let parts = self.leaving.drain(..count).map(|departed| (departed.request, departed.origin));
         let (requests, origins): (Vec<Request>, Vec<Origin>) = parts.unzip();
-        self.journeys += 1;
-        let (journey, store, requests) = (self.journeys, self.store.clone(), Arc::<[Request]>::from(requests));
-        let departed = SystemClock.monotonic_millis();
-        self.under_way.insert(journey, Journey { requests: requests.clone(), origins, departed });
-        let answer = async move { (journey, store.call(&requests).await) };
-        self.away.push(Box::pin(answer));
+        self.journeys.depart(&self.store, requests, origins, SystemClock.monotonic_millis());
     }
 
-    fn returned(&mut self, (journey, answered): (u64, Option<Vec<Reply>>), now: f64) {
-        let Some(Journey { requests, origins, departed }) = self.under_way.remove(&journey) else { return };
+    fn returned(&mut self, journey: Journey, answered: Option<Vec<Reply>>, now: f64) {
+        let Journey { number, requests, origins, departed } = journey;
         self.took_ms = now - departed;
         for flush in &mut self.flushes {
-            flush.confirmed &= !flush.open.remove(&journey) || answered.is_some();
+            flush.confirmed &= !flush.open.remove(&number) || answered.is_some();
         }
         self.settle_flushes();
         self.failed |= answered.is_none() && origins.iter().any(|origin| matches!(origin, Origin::Call(_)));

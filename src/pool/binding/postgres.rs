@@ -77,7 +77,7 @@ pub(super) fn connection(call: &Call<'_>) -> Result<Arc<Connection>, Failure> {
 fn open<'s>(call: &Call<'s>) -> Answer<'s> {
     let timeout = Duration::from_secs_f64(call.number_at(1)?.clamp(1.0, 1e10) / 1e3);
     let address = Address::read(&call.options_at(0)?, timeout)?;
-    let poller = if address.on_loop && call.boolean_at(2)? { node_loop(call)? } else { None };
+    let poller = node_loop(call, address.on_loop && call.boolean_at(2)?)?;
     let server = Postgres::new(address, timeout, poller);
     Ok(call.uint(SERVERS.insert(Arc::new(server))))
 }
@@ -241,11 +241,7 @@ pub(super) fn utf16(delivery: &Delivery) -> Option<Vec<u16>> {
 /// The text, when the words fit the shared arena; else the text and an arena of its own.
 pub(super) fn deliver<'s>(scope: Scope<'s>, delivery: Delivery, wide: Option<&[u16]>) -> Answer<'s> {
     let text = wide.map_or_else(|| scope.text(&delivery.text), |wide| scope.text_utf16(wide));
-    let fits = ARENA.with_borrow(|arena| {
-        let cells = arena.as_ref().map_or(&[][..], |arena| arena.cells(scope));
-        let target = cells.get(..delivery.words.len());
-        target.inspect(|target| target.iter().zip(&delivery.words).for_each(|(cell, &word)| cell.set(word))).is_some()
-    });
+    let fits = ARENA.with_borrow(|arena| arena.as_ref().is_some_and(|arena| arena.fill(scope, &delivery.words)));
     let value = if fits { text } else { scope.array([text, scope.array_buffer(&delivery.words)]) };
     SHAPES.set(delivery.shapes);
     Ok(value)
