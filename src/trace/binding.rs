@@ -4,6 +4,7 @@ use super::config::TracerConfig;
 use super::context::{TraceContext, may_pass_baggage, may_pass_tracestate};
 use super::export::binding as export;
 use super::export::config::ExportConfig;
+use super::export::names::Names;
 use super::stats::Completion;
 use super::tracer::Tracer;
 use super::{id, label};
@@ -23,6 +24,7 @@ pub fn register(exports: Exports<'_>) {
         .function("tracerClose", close)
         .function("tracerAdmits", admits)
         .function("tracerPush", export::push)
+        .function("tracerName", export::name)
         .function("tracerFlush", export::flush)
         .function("tracerGiveUpFlushes", export::give_up_flushes)
         .function("tracerDrain", export::drain)
@@ -88,6 +90,10 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         )
         .number("idBlockTraces", id::TRACES as f64)
         .number("idBlockSpans", id::SPANS as f64)
+        .number("idsKept", id::DrawnIds::KEPT as f64)
+        .number("namesKept", Names::MOST as f64)
+        .number("namedChars", Names::CHARS as f64)
+        .number("valuesOfName", Names::VALUES as f64)
         .number("nameChars", label::NAME_CHARS as f64)
         .number("logWidth", Completion::WIDTH as f64)
         .number("slowMs", millis(config.slow))
@@ -119,9 +125,9 @@ fn trace_ids<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.text(&with(call, |tracer| tracer.trace_ids())??))
 }
 
-/// `() → string`: see [`id::span_block`]
+/// `(handle) → string`: see [`id::DrawnIds::draw`]
 fn span_ids<'s>(call: &Call<'s>) -> Answer<'s> {
-    Ok(call.text(&id::span_block()?))
+    Ok(call.text(&with(call, Tracer::span_ids)??))
 }
 
 /// `(handle, traceId) → boolean`

@@ -1,8 +1,9 @@
 //! One tracer: its configuration, its names and what it measured.
 
 use super::config::TracerConfig;
+use super::export::batch::HandOver;
 use super::export::exporter::Exporter;
-use super::id::{self, NoRandomness};
+use super::id::{self, DrawnIds, NoRandomness};
 use super::label::Labels;
 use super::rate::RateLimit;
 use super::sampler::Sampler;
@@ -17,6 +18,7 @@ pub struct Tracer {
     pub config: TracerConfig,
     /// Sends traces to a collector, if anything asks for that.
     pub exporter: Option<Exporter>,
+    drawn: DrawnIds,
     sampler: Sampler,
     rate: RateLimit,
     labels: Labels,
@@ -28,6 +30,7 @@ impl Tracer {
     pub fn new(config: TracerConfig) -> Self {
         Self {
             exporter: None,
+            drawn: DrawnIds::default(),
             sampler: Sampler::new(config.sampling_rate),
             rate: RateLimit::new(config.traces_per_second),
             labels: Labels::new(usize::try_from(config.max_operations).unwrap_or(usize::MAX)),
@@ -47,6 +50,18 @@ impl Tracer {
     /// Ids for traces to come, with their sampling decisions.
     pub fn trace_ids(&self) -> Result<String, NoRandomness> {
         id::trace_block(self.sampler)
+    }
+
+    /// Ids for spans to come.
+    pub fn span_ids(&mut self) -> Result<String, NoRandomness> {
+        self.drawn.draw(self.exporter.is_some())
+    }
+
+    /// Takes spans over for their export: see [`super::export::batch`].
+    pub fn push(&mut self, text: Vec<u16>, numbers: Vec<f64>, spans: usize, now_ms: f64) {
+        if let Some(exporter) = &mut self.exporter {
+            exporter.push(HandOver { text, numbers, spans, drawn: self.drawn.clone(), ..HandOver::default() }, now_ms);
+        }
     }
 
     /// The decision for a trace whose id came from elsewhere.

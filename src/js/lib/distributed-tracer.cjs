@@ -57,7 +57,9 @@ class DistributedTracer {
     const now = performance.now();
     const asked = given(traceId);
     const id = asked ?? given(this.generateId('trace')) ?? recorder.traceId();
-    const spanId = given(this.generateId('span')) ?? recorder.spanId();
+    const isOwn = this.generateId === generateId;
+    const spanId = isOwn ? recorder.spanId() : given(this.generateId('span')) ?? recorder.spanId();
+    const number = isOwn ? recorder.lastNumber : -1;
     const parent = given(parentSpanId);
     const wall = Date.now();
     const drawn = id === recorder.lastTraceId;
@@ -65,20 +67,22 @@ class DistributedTracer {
     if (!drawn || asked !== null) {
       const known = traces.record(id);
       if (known !== undefined) {
-        if (known.restart(spanId, parent, wall, now)) traces.renew(known);
+        if (known.restart(spanId, number, parent, wall, now)) traces.renew(known);
         return { traceId: id, spanId: known.spanId };
       }
     }
     const decided = options?.sampled ?? (asked === null ? undefined : this[STATE].decisionAbout(asked));
     let sampled = decided ?? (drawn ? recorder.lastSampled : recorder.samples(id));
     if (sampled === true && decided === undefined && recorder.config.isLimited) sampled = this[STATE].admits();
-    traces.keep(new TraceRecord(id, spanId, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
+    traces.keep(new TraceRecord(id, spanId, number, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
     return { traceId: id, spanId };
   }
 
   startSpan(traceId, operationName, parentSpanId = null) {
     const { recorder, traces } = this[STATE];
-    const spanId = given(this.generateId('span')) ?? recorder.spanId();
+    const isOwn = this.generateId === generateId;
+    const spanId = isOwn ? recorder.spanId() : given(this.generateId('span')) ?? recorder.spanId();
+    const number = isOwn ? recorder.lastNumber : -1;
     const id = given(traceId);
     if (id === null) return spanId;
     const now = performance.now();
@@ -87,12 +91,12 @@ class DistributedTracer {
     if (trace === undefined) {
       // The trace was started elsewhere, or here and evicted since: this service's part of it is kept all the same.
       const root = parent ?? recorder.spanId();
-      trace = new TraceRecord(id, root, null, this.serviceName, recorder.samples(id), Date.now(), now);
+      trace = new TraceRecord(id, root, -1, null, this.serviceName, recorder.samples(id), Date.now(), now);
       trace.remote = true;
       traces.keep(trace, this.maxSpans);
     }
     const operation = operationName === undefined || typeof operationName === 'string' ? operationName : text(operationName);
-    trace.addSpan(spanId, parent, operation, now, recorder.config.maxSpansPerTrace);
+    trace.addSpan(spanId, number, parent, operation, now, recorder.config.maxSpansPerTrace);
     return spanId;
   }
 
@@ -307,7 +311,7 @@ class State {
   }
 }
 
-const { recordMetrics } = DistributedTracer.prototype;
+const { generateId, recordMetrics } = DistributedTracer.prototype;
 
 /** Counts what ended; through the hook, with the live object, when somebody has patched it. */
 function measure(tracer, ended, trace, now) {

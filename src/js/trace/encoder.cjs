@@ -1,23 +1,28 @@
 'use strict';
-// Traces as one text and one list of numbers for the exporter's thread: src/trace/export/batch.rs says how they are
-// read. Concatenation is the cheapest there is: V8 copies the characters once, when native code reads the text.
+// Traces as one list of numbers and one text for the exporter's thread: src/trace/export/batch.rs says how they are read.
+// Names, values that come again and ids that were drawn here are numbers that native code knows; everything else is
+// concatenated, which is the cheapest there is: V8 copies the characters once, when native code reads the text.
 
+const { Names } = require('./names.cjs');
 const { FLAGS, OPEN } = require('./records.cjs');
+const { Tags } = require('./tags.cjs');
 const { errorOf, text } = require('./text.cjs');
 
 const TEXT = 0;
 const NUMBER = 1;
 const BOOLEAN = 2;
 const REMOTE_PARENT = 8;
-/** The length of a parent's id that is that of the trace's first span. */
-const BELOW_ROOT = -1;
 /** The reason of what belongs to a trace that was counted before. */
 const COUNTED = 3;
 /** Numbers before the attributes of a span, and those of an attribute. */
 const HEAD = 16;
 const ATTRIBUTE = 3;
+/** Less its length: a text that has no number. */
+const TOLD = -1;
 
 class Encoder {
+  #recorder;
+  #names;
   #valueChars;
   #mostAttributes;
   #numbers = new Float64Array(4096);
@@ -25,39 +30,40 @@ class Encoder {
   #text = '';
   #spans = 0;
 
-  constructor({ valueChars, mostAttributes }) {
-    this.#valueChars = valueChars;
-    this.#mostAttributes = mostAttributes;
+  constructor(recorder) {
+    this.#recorder = recorder;
+    this.#names = new Names(recorder.handle, recorder.config);
+    this.#valueChars = recorder.config.valueChars;
+    this.#mostAttributes = recorder.config.mostAttributes;
   }
 
-  /** `[text, numbers, count, spans]` of what was added since. */
-  take() {
-    const taken = [this.#text, this.#numbers, this.#at, this.#spans];
+  /** Hands over what was added since. */
+  push() {
+    const [characters, count, spans] = [this.#text, this.#at, this.#spans];
     this.#text = '';
     this.#at = this.#spans = 0;
-    return taken;
+    this.#recorder.push(characters, this.#numbers, count, spans);
   }
 
   /** Adds a trace with those of its spans that ended and were not added before, or one of its spans alone. */
   add(trace, only, reason, state) {
     // Ended after its trace, but before that was handed over.
     if (only !== null && (only.flags & FLAGS.SENT) !== 0) return;
-    const spans = only === null ? trace.spans() : [only];
-    const before = { text: this.#text, at: this.#at };
-    for (const bare of [false, true]) {
-      try {
-        this.#trace(trace, spans, only === null, reason, state, bare);
-        break;
-      } catch {
-        // A getter of the caller's threw: without what the caller described it by, then.
-        this.#text = before.text;
-        this.#at = before.at;
-      }
+    const [characters, at] = [this.#text, this.#at];
+    try {
+      this.#trace(trace, only, reason, state, false);
+    } catch {
+      // A getter of the caller's threw: without what the caller described it by, then.
+      this.#text = characters;
+      this.#at = at;
+      this.#trace(trace, only, reason, state, true);
     }
-    for (const span of spans) if (span.duration !== OPEN) span.flags |= FLAGS.SENT;
+    if (only !== null) only.flags |= FLAGS.SENT;
+    else trace.sent();
   }
 
-  #trace(trace, spans, whole, reason, state, bare) {
+  #trace(trace, only, reason, state, bare) {
+    const whole = only === null;
     this.#room(HEAD);
     const numbers = this.#numbers;
     const counted = this.#at++;
@@ -66,47 +72,70 @@ class Encoder {
     numbers[this.#at++] = trace.began;
     numbers[this.#at++] = trace.id.length;
     numbers[this.#at++] = state.length;
-    this.#text += trace.id + state;
+    this.#text += trace.id;
+    if (state !== '') this.#text += state;
     const { live } = trace;
     if (whole) {
       const flags = (trace.flags & ~FLAGS.FAILED) | (trace.parent === null ? 0 : REMOTE_PARENT);
-      this.#span(trace, trace.spanId, trace.parent ?? '', flags, 0, trace.operation ?? trace.service, bare);
+      this.#span(trace, trace.spanId, trace.parent ?? '', -1, flags, 0, trace.operation ?? trace.service, bare);
       this.#describe(live === null ? trace.tags : live.tags, trace, live === null ? trace.logs : live.logs, bare);
     }
     // Who does not say what a span belongs to means the trace; a part of another service's trace has nothing above it.
     const root = trace.remote ? '' : trace.spanId;
-    for (const span of spans) {
-      // Open ones go when they end.
-      if (span.duration === OPEN || (span.flags & FLAGS.SENT) !== 0) continue;
-      count += 1;
-      // The parent of most spans, in a number instead of a text.
-      const parent = whole && span.parent === root ? null : span.parent ?? (whole && !trace.remote ? null : root);
-      this.#span(span, span.id, parent, span.flags, span.start, span.operation ?? '', bare);
-      this.#describe(span.live === null ? null : span.live.tags, span, span.live === null ? null : span.live.logs, bare);
+    const rootNumber = trace.remote ? -1 : trace.number;
+    if (!whole) count += this.#part(only, root, rootNumber, bare);
+    else if (trace.index === null) {
+      for (let span = trace.newest; span !== null; span = span.previous) count += this.#part(span, root, rootNumber, bare);
+    } else {
+      for (const span of trace.spans().reverse()) count += this.#part(span, root, rootNumber, bare);
     }
     this.#numbers[counted] = count;
     this.#spans += count;
   }
 
+  /** Adds a span of a trace, if it ended and was not added before; says how many that makes. */
+  #part(span, root, rootNumber, bare) {
+    // Open ones go when they end.
+    if (span.duration === OPEN || (span.flags & FLAGS.SENT) !== 0) return 0;
+    const { parent, live } = span;
+    const above = parent === null ? rootNumber : span.parentNumber;
+    this.#span(span, span.id, parent ?? root, above, span.flags, span.start, span.operation ?? '', bare);
+    this.#describe(live === null ? null : live.tags, span, live === null ? null : live.logs, bare);
+    return 1;
+  }
+
   /** Ids, times and how it ended. */
-  #span(record, id, parent, flags, start, name, bare) {
+  #span(record, id, parent, parentNumber, flags, start, name, bare) {
     const failed = record.status !== 'success';
-    const status = failed ? record.status : '';
     const cause = failed && !bare ? text(errorOf(record.metadata, this.#valueChars)) : '';
-    const error = cause === 'unknown' ? '' : cause;
     this.#room(HEAD);
     const numbers = this.#numbers;
     let at = this.#at;
     numbers[at++] = failed ? flags | FLAGS.FAILED : flags;
     numbers[at++] = start;
     numbers[at++] = record.duration;
-    numbers[at++] = name.length;
-    numbers[at++] = id.length;
-    numbers[at++] = parent === null ? BELOW_ROOT : parent.length;
-    numbers[at++] = status.length;
-    numbers[at++] = error.length;
+    numbers[at++] = this.#named(name);
+    numbers[at++] = this.#id(record.number, id);
+    numbers[at++] = this.#id(parentNumber, parent);
+    numbers[at++] = failed ? this.#named(record.status) : TOLD;
+    numbers[at++] = this.#told(cause === 'unknown' ? '' : cause);
     this.#at = at;
-    this.#text += parent === null ? name + id + status + error : name + id + parent + status + error;
+  }
+
+  /** Adds an id, by its number where native code knows it. */
+  #id(number, id) {
+    return this.#recorder.knows(number) ? number : this.#told(id);
+  }
+
+  /** Adds a text, by its number where it has one. */
+  #named(characters) {
+    const name = this.#names.find(characters);
+    return name === undefined ? this.#told(characters) : name.number;
+  }
+
+  #told(characters) {
+    if (characters !== '') this.#text += characters;
+    return TOLD - characters.length;
   }
 
   /** Attributes, events and links. */
@@ -114,7 +143,7 @@ class Encoder {
     const count = this.#at++;
     let attributes = 0;
     if (!bare) {
-      attributes = this.#attributes(tags, 0, false);
+      attributes = tags instanceof Tags ? this.#tags(tags) : this.#attributes(tags, 0, false);
       attributes = this.#attributes(record.metadata, attributes, record.status !== 'success');
     }
     this.#numbers[count] = attributes;
@@ -125,7 +154,8 @@ class Encoder {
     this.#number(links);
     for (let at = 0; at < links; at += 1) {
       const { traceId, spanId, attributes: own } = record.links[at];
-      this.#texts(text(traceId), text(spanId));
+      this.#number(this.#told(text(traceId)));
+      this.#number(this.#told(text(spanId)));
       this.#counted(own);
     }
   }
@@ -137,16 +167,8 @@ class Encoder {
 
   #event({ timestamp, level, message, attributes }) {
     this.#number(typeof timestamp === 'number' ? timestamp : 0);
-    this.#texts(attributes === undefined ? 'log' : text(message).slice(0, this.#valueChars));
+    this.#number(this.#named(attributes === undefined ? 'log' : text(message).slice(0, this.#valueChars)));
     this.#counted(attributes ?? { 'log.severity': level, 'log.message': message });
-  }
-
-  #texts(...texts) {
-    this.#room(texts.length);
-    for (const each of texts) {
-      this.#numbers[this.#at++] = each.length;
-      this.#text += each;
-    }
   }
 
   /** Attributes with their count before them. */
@@ -154,6 +176,14 @@ class Encoder {
     this.#room(1);
     const count = this.#at++;
     this.#numbers[count] = this.#attributes(attributes, 0, false);
+  }
+
+  #tags(tags) {
+    let count = 0;
+    for (let tag = tags.first; tag !== null && count < this.#mostAttributes; tag = tag.next) {
+      if (this.#attribute(tag.key, tag.value)) count += 1;
+    }
+    return count;
   }
 
   /** Adds what an object holds; answers with how many there are now. The error of a failure is told elsewhere. */
@@ -170,30 +200,30 @@ class Encoder {
   }
 
   #attribute(key, value) {
-    let kind = NUMBER;
+    let kind = TEXT;
     let payload = value;
-    let characters = '';
-    if (typeof value === 'string') {
-      kind = TEXT;
-      characters = value;
+    if (typeof value === 'number' && Number.isFinite(value)) {
+      kind = NUMBER;
     } else if (typeof value === 'boolean') {
       kind = BOOLEAN;
       payload = value ? 1 : 0;
-    } else if (typeof value !== 'number' || !Number.isFinite(value)) {
-      characters = written(value);
-      if (characters === undefined) return false;
-      kind = TEXT;
-    }
-    if (kind === TEXT) {
-      if (characters.length > this.#valueChars) characters = characters.slice(0, this.#valueChars);
-      payload = characters.length;
+    } else if (typeof value !== 'string') {
+      payload = written(value);
+      if (payload === undefined) return false;
     }
     this.#room(ATTRIBUTE);
-    this.#numbers[this.#at++] = key.length;
+    const name = this.#names.find(key);
+    this.#numbers[this.#at++] = name === undefined ? this.#told(key) : name.number;
     this.#numbers[this.#at++] = kind;
-    this.#numbers[this.#at++] = payload;
-    this.#text += key + characters;
+    this.#numbers[this.#at++] = kind === TEXT ? this.#value(name, payload) : payload;
     return true;
+  }
+
+  /** Adds a text value of an attribute. */
+  #value(name, characters) {
+    const number = name === undefined ? -1 : this.#names.valueOf(name, characters);
+    if (number >= 0) return number;
+    return this.#told(characters.length > this.#valueChars ? characters.slice(0, this.#valueChars) : characters);
   }
 
   /** Makes room for so many numbers, and for the count that may follow them. */

@@ -29,7 +29,7 @@ class Exporter {
   constructor(recorder, carried) {
     this.#recorder = recorder;
     this.#carried = carried;
-    this.#encoder = new Encoder(recorder.config);
+    this.#encoder = new Encoder(recorder);
     // In the records' unit.
     this.#slow = recorder.config.slowMs * 1e3;
     attend(this);
@@ -94,9 +94,10 @@ class Exporter {
     for (let at = 0; at < pending.length; at += 2) {
       const trace = pending[at];
       const reason = trace.reason === NONE ? SAMPLED : trace.reason;
-      this.#encoder.add(trace, pending[at + 1], reason, this.#carried.get(trace.id)?.tracestate ?? '');
+      const state = this.#carried.size === 0 ? '' : this.#carried.get(trace.id)?.tracestate ?? '';
+      this.#encoder.add(trace, pending[at + 1], reason, state);
     }
-    this.#recorder.push(...this.#encoder.take());
+    this.#encoder.push();
   }
 
   /** Delivers everything that is pending; whether it did in time and nothing was lost since the flush before. */

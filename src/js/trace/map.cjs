@@ -26,6 +26,7 @@ function hash(id) {
 class Foreign {
   constructor(id, value) {
     this.id = id;
+    this.hash = 0;
     this.value = value;
     this.began = 0;
     this.chained = null;
@@ -72,14 +73,14 @@ class TraceMap extends Map {
     else this.#newest.newer = record;
     this.#newest = record;
     if (record instanceof TraceRecord) this.#last = record;
-    while (this.#count > most && this.#oldest !== record) this.#remove(this.#oldest);
+    while (this.#count > most && this.#oldest !== record) this.forget(this.#oldest);
     if (this.#count > this.#buckets.length) this.#grow();
   }
 
   #chain(record) {
     const { id } = record;
     if (typeof id === 'string') {
-      const at = hash(id) & (this.#buckets.length - 1);
+      const at = (record.hash = hash(id)) & (this.#buckets.length - 1);
       const first = this.#buckets[at];
       let depth = 0;
       for (let each = first; each !== null; each = each.chained) depth += 1;
@@ -92,20 +93,21 @@ class TraceMap extends Map {
     this.#crowded.set(id, record);
   }
 
+  /** Whether it was there. */
   #unchain(record) {
     const { id } = record;
     if (typeof id === 'string') {
-      const at = hash(id) & (this.#buckets.length - 1);
+      const at = record.hash & (this.#buckets.length - 1);
       let before = null;
       for (let each = this.#buckets[at]; each !== null; before = each, each = each.chained) {
         if (each !== record) continue;
         if (before === null) this.#buckets[at] = record.chained;
         else before.chained = record.chained;
         record.chained = null;
-        return;
+        return true;
       }
     }
-    this.#crowded.delete(id);
+    return this.#crowded.get(id) === record && this.#crowded.delete(id);
   }
 
   #grow() {
@@ -117,8 +119,9 @@ class TraceMap extends Map {
     }
   }
 
-  #remove(record) {
-    this.#unchain(record);
+  /** Drops a record, unless it is gone already. */
+  forget(record) {
+    if (!this.#unchain(record)) return;
     if (this.lost !== null && record.isOpen === true) this.lost(record);
     const { older, newer } = record;
     if (older === null) this.#oldest = newer;
@@ -131,16 +134,11 @@ class TraceMap extends Map {
     if (this.#last === record) this.#last = null;
   }
 
-  /** Drops a record, if it is still the one under its id. */
-  forget(record) {
-    if (this.#find(record.id) === record) this.#remove(record);
-  }
-
   /** Moves a record to the newest end. */
   renew(record) {
     const { lost } = this;
     this.lost = null;
-    this.#remove(record);
+    this.forget(record);
     this.lost = lost;
     this.keep(record, Infinity);
   }
@@ -151,7 +149,7 @@ class TraceMap extends Map {
     // In the order of their beginnings, so what follows a young one is younger still.
     while (record !== null && !(record.began > newest)) {
       const next = record.newer;
-      if (record instanceof TraceRecord && over(record)) this.#remove(record);
+      if (record instanceof TraceRecord && over(record)) this.forget(record);
       record = next;
     }
   }
@@ -185,12 +183,12 @@ class TraceMap extends Map {
   delete(id) {
     const record = this.#find(id);
     if (record === undefined) return false;
-    this.#remove(record);
+    this.forget(record);
     return true;
   }
 
   clear() {
-    while (this.#oldest !== null) this.#remove(this.#oldest);
+    while (this.#oldest !== null) this.forget(this.#oldest);
     this.#buckets = new Array(FEWEST_BUCKETS).fill(null);
   }
 

@@ -10,6 +10,8 @@ const LOG_ENTRIES = 1024;
 const TRACE_DIGITS = 32;
 const SPAN_DIGITS = 16;
 const TAKEN = '1'.charCodeAt(0);
+/** Numbers of ids begin anew behind it, so that they stay small integers. */
+const NUMBERS = 0x3fffffff;
 
 /** Names and values in turn; `undefined` and `null` values are not given. */
 function flat(option, object) {
@@ -55,6 +57,7 @@ class Recorder {
   #handle;
   #blockTraces;
   #blockSpans;
+  #idsKept;
   #traceIds = '';
   #traceAt = 0;
   #spanIds = '';
@@ -65,6 +68,8 @@ class Recorder {
   /** The id that `traceId()` gave last, and whether its trace is to be exported. */
   lastTraceId = '';
   lastSampled = false;
+  /** The number of the id that `spanId()` gave last, by which native code knows it for a while: they are counted. */
+  lastNumber = -1;
   /** Traces started, sampled or not. */
   started = 0;
   /** When the completion being recorded ended; 0 when nothing is known of it. */
@@ -78,6 +83,7 @@ class Recorder {
     this.config = Object.assign({}, native.tracerConfig(this.#handle));
     this.#blockTraces = this.config.idBlockTraces;
     this.#blockSpans = this.config.idBlockSpans;
+    this.#idsKept = this.config.idsKept;
     this.#log = new Float64Array(LOG_ENTRIES * this.config.logWidth);
     this.#traceAt = this.#blockTraces;
     this.#spanAt = this.#blockSpans;
@@ -102,11 +108,17 @@ class Recorder {
 
   spanId() {
     if (this.#spanAt === this.#blockSpans) {
-      this.#spanIds = native.tracerSpanIds();
+      this.#spanIds = native.tracerSpanIds(this.#handle);
       this.#spanAt = 0;
     }
     const at = this.#spanAt++ * SPAN_DIGITS;
+    this.lastNumber = (this.lastNumber + 1) & NUMBERS;
     return this.#spanIds.slice(at, at + SPAN_DIGITS);
+  }
+
+  /** Whether native code still knows the id of this number. */
+  knows(number) {
+    return number >= 0 && ((this.lastNumber - number) & NUMBERS) < this.#idsKept;
   }
 
   /** The sampling decision for an id that came from elsewhere. */

@@ -5,6 +5,8 @@
 //
 // Times are whole microseconds since the trace began, which V8 keeps without a box; -1 means "still open".
 
+const { Tags } = require('./tags.cjs');
+
 const IN_PROGRESS = 'in-progress';
 const OPEN = -1;
 /** Bits of `flags`, some of them as the exporter hands them over: see src/trace/export/convention.rs. */
@@ -24,16 +26,6 @@ const DROP_WINDOW = 8;
 
 const micros = (millis) => Math.round(millis * 1e3);
 
-/** Sets a property of what a caller may have frozen. */
-function define(object, key, value) {
-  if (key === '__proto__') {
-    // By assignment it would set the prototype.
-    Reflect.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-  } else {
-    Reflect.set(object, key, value);
-  }
-}
-
 /** Shows changes in a live object; a change to `undefined` takes the property away. */
 function show(live, changes) {
   for (const [name, value] of Object.entries(changes)) {
@@ -50,9 +42,12 @@ function append(array, item, most) {
 }
 
 class SpanRecord {
-  constructor(id, parent, operation, start, previous) {
+  constructor(id, number, parent, parentNumber, operation, start, previous) {
     this.id = id;
+    /** The number of an id that was drawn here, -1 for others: see `lastNumber` in ./recorder.cjs. */
+    this.number = number;
     this.parent = parent;
+    this.parentNumber = parentNumber;
     this.operation = operation;
     this.start = start;
     this.duration = OPEN;
@@ -85,9 +80,10 @@ class SpanRecord {
 }
 
 class TraceRecord {
-  constructor(id, spanId, parent, service, sampled, wall, began) {
+  constructor(id, spanId, number, parent, service, sampled, wall, began) {
     this.id = id;
     this.spanId = spanId;
+    this.number = number;
     this.parent = parent;
     this.service = service;
     this.sampled = sampled;
@@ -102,7 +98,6 @@ class TraceRecord {
     this.reason = OPEN;
     this.links = null;
     this.tags = null;
-    this.tagCount = 0;
     this.logs = null;
     /** The newest span; older ones follow through `previous`. */
     this.newest = null;
@@ -116,7 +111,8 @@ class TraceRecord {
     /** The part of a trace that was started elsewhere, or here before it was evicted. */
     this.remote = false;
     this.live = null;
-    // Links of the map that holds the record.
+    // The hash of the id, and the links of the map that holds the record.
+    this.hash = 0;
     this.chained = null;
     this.older = null;
     this.newer = null;
@@ -133,7 +129,7 @@ class TraceRecord {
       duration: null,
       service: this.service,
       status: IN_PROGRESS,
-      tags: (this.tags ??= {}),
+      tags: (this.tags ??= new Tags()).object(),
       logs: (this.logs ??= []),
       spans: this.spans().map((span) => span.object(this)),
       sampled: this.sampled,
@@ -153,6 +149,15 @@ class TraceRecord {
     return spans.reverse();
   }
 
+  /** Notes that the spans which ended are exported. */
+  sent() {
+    const note = (span) => {
+      if (span.duration !== OPEN) span.flags |= FLAGS.SENT;
+    };
+    if (this.index !== null) this.index.forEach(note);
+    else for (let span = this.newest; span !== null; span = span.previous) note(span);
+  }
+
   find(spanId) {
     if (this.index !== null) return this.index.get(spanId);
     let span = this.newest;
@@ -160,10 +165,12 @@ class TraceRecord {
     return span ?? undefined;
   }
 
-  addSpan(spanId, parent, operation, now, most) {
+  addSpan(spanId, number, parent, operation, now, most) {
     this.touched = micros(now - this.began);
     if (this.spanCount >= most) this.dropSpan();
-    const span = new SpanRecord(spanId, parent, operation, this.touched, this.index === null ? this.newest : null);
+    const previous = this.newest;
+    const above = parent === null ? -1 : this.numberOf(parent, previous);
+    const span = new SpanRecord(spanId, number, parent, above, operation, this.touched, previous);
     this.spanCount += 1;
     this.openSpans += 1;
     if (this.index !== null) {
@@ -173,6 +180,13 @@ class TraceRecord {
       if (this.spanCount >= INDEXED_FROM) this.buildIndex();
     }
     if (this.live !== null) append(this.live.spans, span.object(this), Infinity);
+  }
+
+  /** The number of a parent's id, where it is that of the trace, of the span before or of that one's parent; or -1. */
+  numberOf(parent, previous) {
+    if (parent === this.spanId) return this.number;
+    if (previous === null) return -1;
+    return parent === previous.id ? previous.number : parent === previous.parent ? previous.parentNumber : -1;
   }
 
   buildIndex() {
@@ -244,12 +258,15 @@ class TraceRecord {
    * Starts a known trace once more. One that is open goes on as it is; else its spans, tags and logs stay and its
    * clock starts anew. Says whether it did.
    */
-  restart(spanId, parent, wall, now) {
+  restart(spanId, number, parent, wall, now) {
     const { live } = this;
     if (parent !== null) this.parent = parent;
     if (live !== null) show(live, { parentSpanId: this.parent });
     if (this.duration === OPEN && !this.remote) return false;
-    if (this.duration !== OPEN) this.spanId = spanId;
+    if (this.duration !== OPEN) {
+      this.spanId = spanId;
+      this.number = number;
+    }
     // Spans keep the distance to the beginning they had; those still open go on from the new one.
     for (const span of this.spans()) {
       const startTime = this.wall + span.start / 1e3;
@@ -271,14 +288,7 @@ class TraceRecord {
   }
 
   addTag(key, value, most) {
-    const tags = (this.tags ??= {});
-    if (!Object.prototype.hasOwnProperty.call(tags, key)) {
-      if (this.tagCount >= most) return;
-      this.tagCount += 1;
-    }
-    // Nobody can have frozen what nobody has seen.
-    if (this.live === null && key !== '__proto__') tags[key] = value;
-    else define(tags, key, value);
+    (this.tags ??= new Tags()).set(key, value, most);
   }
 
   addLog(log, most) {

@@ -61,8 +61,14 @@ pub fn push<'s>(call: &Call<'s>) -> Answer<'s> {
     let (text, count) = (call.utf16_at(1)?, call.uint_at(3)? as usize);
     let numbers = call.cells::<f64>(2)?.iter().take(count).map(std::cell::Cell::get).collect();
     let (spans, now_ms) = (call.uint_at(4)? as usize, call.number_at(5)?);
-    exporter(call, |exporter| exporter.push(text, numbers, spans, now_ms))?;
+    with(call, |tracer| tracer.push(text, numbers, spans, now_ms))?;
     Ok(call.undefined())
+}
+
+/// `(handle, text) → number`: see [`super::names`]
+pub fn name<'s>(call: &Call<'s>) -> Answer<'s> {
+    let text = call.text_at(1)?;
+    Ok(call.number(exporter(call, |exporter| exporter.names.add(&text))?))
 }
 
 /// `(handle, request)`, settled with whether everything was delivered

@@ -3,6 +3,7 @@
 use super::batch::HandOver;
 use super::config::ExportConfig;
 use super::http::{NoExporter, Sender};
+use super::names::Names;
 use super::queue::{ExportStats, Flushed, Queue};
 use super::wall::WallClock;
 use super::worker;
@@ -19,6 +20,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct Exporter {
     /// Its options.
     pub config: ExportConfig,
+    /// Texts that hand-overs tell by number.
+    pub names: Names,
     queue: Arc<Queue>,
     /// Until the thread is started.
     sender: Option<Sender>,
@@ -65,13 +68,19 @@ impl Exporter {
             _ => KeyValue::new(key, value),
         });
         let sender = Sender::new(&config, resource.collect())?;
-        Ok(Self { queue: Arc::new(Queue::new(&config)), config, sender: Some(sender), wall: WallClock::default() })
+        Ok(Self {
+            names: Names::default(),
+            queue: Arc::new(Queue::new(&config)),
+            config,
+            sender: Some(sender),
+            wall: WallClock::default(),
+        })
     }
 
     /// Takes spans over. `now_ms` is the monotonic clock of their times, read just now.
-    pub fn push(&mut self, text: Vec<u16>, numbers: Vec<f64>, spans: usize, now_ms: f64) {
+    pub fn push(&mut self, batch: HandOver, now_ms: f64) {
         let offset_ms = self.wall.offset(now_ms, unix_ms());
-        self.queue.push(HandOver { text, numbers, spans, offset_ms });
+        self.queue.push(HandOver { offset_ms, names: self.names.clone(), ..batch });
         if let Some(sender) = self.sender.take() {
             let (queue, retry_for) = (self.queue.clone(), self.config.retry_for);
             let thread = std::thread::Builder::new().name("tooloo-traces".into());

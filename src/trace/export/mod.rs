@@ -23,6 +23,7 @@ pub mod convention;
 pub mod environment;
 pub mod exporter;
 pub mod http;
+pub mod names;
 pub mod queue;
 pub mod retry;
 pub mod wall;
