@@ -1,4 +1,4 @@
-// Names, values and ids that come again are told by number; what a collector gets must not show it.
+// Names, values and ids that come again are told by number, and traces that were handed over go; what a collector gets must not show it.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { DistributedTracer } from '../src/js/lib/distributed-tracer.mjs';
@@ -124,4 +124,19 @@ test('what a getter throws in the middle of loses what describes the trace, and 
   assert.deepEqual(spans.map(({ name, parentSpanId, attributes }) => [name, parentSpanId, attributes]), [
     ['web', '', {}], ['plain', spanId, {}], ['torn', spanId, {}], ['web', '', { whole: 'yes' }],
   ]);
+});
+
+test('of exported traces those that ended last stay readable, fewer where they have many spans', async () => {
+  const tracer = made();
+  const traced = (spans) => {
+    const { traceId } = tracer.startTrace();
+    for (let count = 0; count < spans; count += 1) tracer.endSpan(traceId, tracer.startSpan(traceId, 'step'));
+    tracer.endTrace(traceId);
+    return traceId;
+  };
+  const small = Array.from({ length: 300 }, () => traced(1));
+  assert.deepEqual([tracer.spans.size, tracer.getTrace(small[43]), tracer.getTrace(small[44])?.traceId], [256, null, small[44]]);
+  const large = Array.from({ length: 10 }, () => traced(255));
+  assert.deepEqual([...tracer.spans.keys()], large.slice(-4));
+  assert.equal((await received(tracer)).length, 300 * 2 + 10 * 256);
 });

@@ -67,6 +67,8 @@ impl TracerConfig {
     /// How many traces stay readable after their end where they are exported: what lives on costs the collector of
     /// garbage more than anything else in tracing does.
     pub const EXPORTED_KEPT: u32 = 256;
+    /// Spans for each of these traces that there is room for: where they have more, fewer traces stay.
+    pub const SPANS_OF_KEPT: u32 = 4;
     /// Characters of an error's text that are kept.
     pub const ERROR_TEXT: u32 = 1_024;
 

@@ -5,6 +5,7 @@
 const { native } = require('../addon.cjs');
 const { performance } = require('node:perf_hooks');
 const { Carried, extract, inject, run, storage } = require('../trace/context.cjs');
+const { EndedTraces } = require('../trace/ended.cjs');
 const { Exporter } = require('../trace/exporter.cjs');
 const { instrument } = require('../trace/instrument.cjs');
 const { middleware } = require('../trace/middleware.cjs');
@@ -119,7 +120,7 @@ class DistributedTracer {
     const { exporter } = this[STATE];
     if (exporter !== null) exporter.ended(trace);
     // What is exported is to be found there: carrying it on would be most of what tracing costs.
-    if (exporter !== null || !trace.sampled) this[STATE].retire(trace);
+    if (exporter !== null || !trace.sampled) this[STATE].ended.add(trace);
     measure(this, trace, trace, now);
   }
 
@@ -224,8 +225,7 @@ class DistributedTracer {
     // On its way: the promise keeps the process alive until it is settled, for a bounded time.
     state.exporter?.flush({ timeoutMs: state.recorder.config.exitTimeoutMs }).catch(() => {});
     state.traces.clear();
-    state.retired = [];
-    state.next = 0;
+    state.ended.clear();
   }
 
   /** Delivers what is to be exported; whether it did in time and nothing was lost since the flush before. */
@@ -282,9 +282,10 @@ class State {
     this.recorder = recorder;
     this.traces = traces;
     this.carried = new Carried();
-    // The unsampled or exported traces that ended last: those that are still readable.
-    this.retired = [];
-    this.next = 0;
+    // Unsampled or exported ones. One that was started once more, or has a span that is still open, stays.
+    this.ended = new EndedTraces(recorder.config, (trace) => {
+      if (!trace.isOpen && trace.openSpans === 0) traces.forget(trace);
+    });
     this.exporter = recorder.config.isExporting ? new Exporter(recorder, this.carried) : null;
     if (this.exporter === null) return;
     traces.lost = (trace) => {
@@ -300,14 +301,6 @@ class State {
   /** Whether the rate of traces allows one more. */
   admits() {
     return this.exporter === null ? this.recorder.admits() : this.exporter.admits();
-  }
-
-  /** Takes an ended trace in and lets go of one that ended long before it, unless a span of it is still open. */
-  retire(trace) {
-    const earlier = this.retired[this.next];
-    this.retired[this.next] = trace;
-    this.next = this.next + 1 === this.recorder.config.endedKept ? 0 : this.next + 1;
-    if (earlier !== undefined && !earlier.isOpen && earlier.openSpans === 0) this.traces.forget(earlier);
   }
 }
 

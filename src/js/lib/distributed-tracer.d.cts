@@ -285,7 +285,7 @@ export class DistributedTracer {
   exporterStats(): ExporterStats | undefined;
   /**
    * The live trace. Of the unsampled traces, those open and the 1,024 that ended last are there; of all traces, where they are
-   * exported, those open and the 256 that ended last.
+   * exported, those open and the 256 that ended last; fewer, where they have more than four spans each.
    */
   getTrace(traceId: string): Trace | null;
   getMetrics(): TracerMetricsReport;
