@@ -1,7 +1,7 @@
 //! The raw functions of this room.
 
 use super::config::TracerConfig;
-use super::context::{TraceContext, may_pass_baggage, may_pass_tracestate};
+use super::context::{may_pass_baggage, may_pass_tracestate};
 use super::export::binding as export;
 use super::export::config::ExportConfig;
 use super::export::names::Names;
@@ -40,8 +40,6 @@ pub fn register(exports: Exports<'_>) {
         .function("tracerOperations", operations)
         .function("tracerLatencies", latencies)
         .function("tracerReport", report)
-        .function("traceparentParse", traceparent_parse)
-        .function("traceparentFormat", traceparent_format)
         .function("tracestateMayPass", |call| Ok(call.boolean(may_pass_tracestate(&call.text_at(0)?))))
         .function("baggageMayPass", |call| Ok(call.boolean(may_pass_baggage(&call.text_at(0)?))));
 }
@@ -69,7 +67,6 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         (tracer.config.clone(), export)
     })?;
     let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-    let kept = if export.is_some() { TracerConfig::EXPORTED_KEPT } else { TracerConfig::UNSAMPLED_KEPT };
     Ok(call
         .object()
         .text("serviceName", &config.service_name)
@@ -85,8 +82,8 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("errorsKept", TracerConfig::ERRORS_KEPT.into())
         .number("errorsShown", TracerConfig::ERRORS_SHOWN.into())
         .number("errorText", TracerConfig::ERROR_TEXT.into())
-        .number("endedKept", kept.into())
-        .number("endedSpansKept", (kept * TracerConfig::SPANS_OF_KEPT).into())
+        .number("endedKept", TracerConfig::ENDED_KEPT.into())
+        .number("endedSpansKept", (TracerConfig::ENDED_KEPT * TracerConfig::SPANS_OF_KEPT).into())
         .number("idBlockTraces", id::TRACES as f64)
         .number("idBlockSpans", id::SPANS as f64)
         .number("idsKept", id::DrawnIds::KEPT as f64)
@@ -195,19 +192,4 @@ fn report<'s>(call: &Call<'s>) -> Answer<'s> {
     let member = call.uint_at(1)?;
     with(call, |tracer| tracer.spreads().for_each(|(name, spread)| report_spread(member, name, spread)))?;
     Ok(call.undefined())
-}
-
-/// `(header) → [traceId, spanId, sampled]`, or `undefined` for a header that is not valid
-fn traceparent_parse<'s>(call: &Call<'s>) -> Answer<'s> {
-    let header = call.text_at(0)?;
-    Ok(TraceContext::parse(&header).map_or(call.undefined(), |context| {
-        call.array([call.text(context.trace_id), call.text(context.span_id), call.boolean(context.sampled)])
-    }))
-}
-
-/// `(traceId, spanId, sampled) → header`, or `null` for ids that have no header
-fn traceparent_format<'s>(call: &Call<'s>) -> Answer<'s> {
-    let (trace_id, span_id, sampled) = (call.text_at(0)?, call.text_at(1)?, call.boolean_at(2)?);
-    let header = TraceContext { trace_id: &trace_id, span_id: &span_id, sampled }.header();
-    Ok(header.map_or(call.null(), |header| call.text(&header)))
 }

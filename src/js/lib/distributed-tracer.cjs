@@ -2,7 +2,6 @@
 // DistributedTracer. The records are JavaScript objects; ids, sampling, caps and metrics are decided natively (see
 // src/trace/mod.rs for why).
 
-const { native } = require('../addon.cjs');
 const { performance } = require('node:perf_hooks');
 const { Carried, extract, inject, run, storage } = require('../trace/context.cjs');
 const { EndedTraces } = require('../trace/ended.cjs');
@@ -14,6 +13,7 @@ const { TraceMap } = require('../trace/map.cjs');
 const { OPEN, TraceRecord } = require('../trace/records.cjs');
 const { Recorder, TracerMetrics } = require('../trace/recorder.cjs');
 const { errorOf, text } = require('../trace/text.cjs');
+const { format } = require('../trace/traceparent.cjs');
 
 const STATE = Symbol('state');
 
@@ -241,7 +241,7 @@ class DistributedTracer {
 
   traceparent(traceId, spanId = undefined) {
     const trace = this[STATE].traces.record(key(traceId));
-    return native.traceparentFormat(key(traceId), key(spanId ?? trace?.spanId ?? ''), trace?.sampled ?? false);
+    return format(key(traceId), key(spanId ?? trace?.spanId ?? ''), trace?.sampled ?? false);
   }
 
   middleware(options = {}) {

@@ -5,6 +5,7 @@
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { native } = require('../addon.cjs');
 const { isThenable, read, textOf } = require('../resilience/text.cjs');
+const { parse } = require('./traceparent.cjs');
 
 /** One for the process: what one tracer begins, the spans of another one belong to. */
 const storage = new AsyncLocalStorage();
@@ -41,7 +42,7 @@ class Carried extends Map {
 function extract(carried, headers) {
   if (headers === null || headers === undefined) return [];
   const parent = headerOf(headers, 'traceparent');
-  const context = parent === undefined ? undefined : native.traceparentParse(parent);
+  const context = parent === undefined ? undefined : parse(parent);
   if (context === undefined) return [];
   const [traceId, spanId, sampled] = context;
   const [tracestate, baggage] = [headerOf(headers, 'tracestate'), headerOf(headers, 'baggage')];

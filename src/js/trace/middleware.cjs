@@ -2,11 +2,11 @@
 // Middleware of the tracer for Express, Connect and plain http, and hook for Fastify: a trace for each request. Nothing
 // that goes wrong in here reaches the request.
 
-const { native } = require('../addon.cjs');
 const { errorMonitor } = require('node:events');
 const { ServerResponse } = require('node:http');
 const { storage } = require('./context.cjs');
 const { FLAGS } = require('./records.cjs');
+const { parse } = require('./traceparent.cjs');
 
 const PATH_CHARS = 256;
 /** A part of a mount path that names one thing of many. */
@@ -53,9 +53,9 @@ class Served {
   /** Ends with the response, by the first event that tells of it. */
   attach() {
     const res = this.#res;
-    // Of a response of Node's own one event tells everything, and each listener costs.
+    // Of a response of Node's own one event tells everything, and each listener costs; one for once costs twice.
     if (res instanceof ServerResponse) {
-      res.once('close', () => this.#end(res.errored?.message ?? this.#unfinished()));
+      res.on('close', () => this.#end(res.errored?.message ?? this.#unfinished()));
       return;
     }
     res.once('finish', () => this.#end());
@@ -83,10 +83,12 @@ class Served {
 
 function follow(tracer, state, req, res, name) {
   // Fastify's request and reply have Node's own inside.
-  const [incoming, response] = typeof res.raw?.once === 'function' ? [req.raw ?? req, res.raw] : [req, res];
+  const isReply = !(res instanceof ServerResponse) && typeof res.raw?.once === 'function';
+  const incoming = isReply ? req.raw ?? req : req;
+  const response = isReply ? res.raw : res;
   if (typeof response.once !== 'function') return undefined;
   const header = incoming.headers?.traceparent;
-  const upstream = typeof header === 'string' ? native.traceparentParse(header) : undefined;
+  const upstream = typeof header === 'string' ? parse(header) : undefined;
   // What travels with the ids: a header that is not there costs nothing.
   if (upstream !== undefined && (incoming.headers.tracestate !== undefined || incoming.headers.baggage !== undefined)) tracer.extract(incoming.headers);
   const { traces } = state;
@@ -94,8 +96,11 @@ function follow(tracer, state, req, res, name) {
   // The service called itself, or was called twice within one trace: a span of it, not its end.
   const isSpan = upstream !== undefined && traces.record(upstream[0])?.isOpen === true;
   const ids = isSpan ? within(tracer, method, upstream) : start(tracer, state, upstream);
-  // By Reflect: on a request that refuses the property the trace goes on all the same.
-  Reflect.set(req, 'trace', ids);
+  try {
+    req.trace = ids;
+  } catch {
+    // On a request that refuses the property the trace goes on all the same.
+  }
   const record = traces.record(ids.traceId)?.at(ids.spanId);
   if (record !== undefined) record.flags |= incoming.socket?.encrypted === true ? FLAGS.SERVED | FLAGS.TLS : FLAGS.SERVED;
   if (!isSpan) tag(tracer, incoming, method, ids);
