@@ -282,7 +282,7 @@ test('DT-D1 a rate of zero samples nothing, and an unsampled trace is still read
   const trace = tracer.getTrace(traceId);
   assert.deepEqual([trace.sampled, trace.status, trace.spans.length, trace.tags.a], [false, 'success', 1, 1]);
   for (let index = 0; index < 5000; index += 1) tracer.endTrace(tracer.startTrace().traceId);
-  assert.equal(tracer.spans.size, 256);
+  assert.equal(tracer.spans.size, 1024);
   assert.equal(tracer.getTrace(traceId), null);
   tracer.samplingRate = 1;
   assert.equal(tracer.getTrace(tracer.startTrace().traceId).sampled, true);

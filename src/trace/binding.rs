@@ -67,6 +67,7 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         (tracer.config.clone(), export)
     })?;
     let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
+    let kept = if export.is_some() { TracerConfig::EXPORTED_KEPT } else { TracerConfig::UNSAMPLED_KEPT };
     Ok(call
         .object()
         .text("serviceName", &config.service_name)
@@ -82,8 +83,8 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("errorsKept", TracerConfig::ERRORS_KEPT.into())
         .number("errorsShown", TracerConfig::ERRORS_SHOWN.into())
         .number("errorText", TracerConfig::ERROR_TEXT.into())
-        .number("endedKept", TracerConfig::ENDED_KEPT.into())
-        .number("endedSpansKept", (TracerConfig::ENDED_KEPT * TracerConfig::SPANS_OF_KEPT).into())
+        .number("endedKept", kept.into())
+        .number("endedSpansKept", (kept * TracerConfig::SPANS_OF_KEPT).into())
         .number("idBlockTraces", id::TRACES as f64)
         .number("idBlockSpans", id::SPANS as f64)
         .number("idsKept", id::DrawnIds::KEPT as f64)

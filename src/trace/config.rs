@@ -62,9 +62,12 @@ impl TracerConfig {
     pub const ERRORS_KEPT: u32 = 1_000;
     /// How many of them the metrics show.
     pub const ERRORS_SHOWN: u32 = 10;
-    /// How many traces stay readable after their end, of those that are exported or that the sampler did not take: what
-    /// lives on costs the collector of garbage more than anything else in tracing does.
-    pub const ENDED_KEPT: u32 = 256;
+    /// How many unsampled traces stay readable after their end; nothing will ever be exported of them. A loop of a
+    /// thousand traces, as the consumer's tests have it, finds them all.
+    pub const UNSAMPLED_KEPT: u32 = 1_024;
+    /// How many traces stay readable after their end where they are exported: what lives on costs the collector of
+    /// garbage more than anything else in tracing does.
+    pub const EXPORTED_KEPT: u32 = 256;
     /// Spans for each of these traces that there is room for: where they have more, fewer traces stay.
     pub const SPANS_OF_KEPT: u32 = 4;
     /// Characters of an error's text that are kept.

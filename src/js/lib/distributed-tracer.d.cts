@@ -284,8 +284,8 @@ export class DistributedTracer {
   /** The exporter's figures; `undefined` where nothing is exported. */
   exporterStats(): ExporterStats | undefined;
   /**
-   * The live trace. Of the unsampled traces, and of all traces where they are exported, those open and the 256 that ended last
-   * are there; fewer, where they have more than four spans each.
+   * The live trace. Of the unsampled traces, those open and the 1,024 that ended last are there; of all traces, where they are
+   * exported, those open and the 256 that ended last; fewer, where they have more than four spans each.
    */
   getTrace(traceId: string): Trace | null;
   getMetrics(): TracerMetricsReport;

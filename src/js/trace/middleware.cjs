@@ -83,10 +83,11 @@ class Served {
 
 function follow(tracer, state, req, res, name) {
   // Fastify's request and reply have Node's own inside.
-  const isReply = !(res instanceof ServerResponse) && typeof res.raw?.once === 'function';
+  const isNodes = res instanceof ServerResponse;
+  const isReply = !isNodes && typeof res.raw?.once === 'function';
   const incoming = isReply ? req.raw ?? req : req;
   const response = isReply ? res.raw : res;
-  if (typeof response.once !== 'function') return undefined;
+  if (!isNodes && typeof response.once !== 'function') return undefined;
   const header = incoming.headers?.traceparent;
   const upstream = typeof header === 'string' ? parse(header) : undefined;
   // What travels with the ids: a header that is not there costs nothing.
