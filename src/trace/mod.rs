@@ -12,7 +12,7 @@
 //!   what does not fit shares one overflow slot.
 //! - [`stats`]: JavaScript appends each completion to a typed array as three numbers; one call drains a thousand of
 //!   them into counters, histograms and the rate window, at 11 ns each.
-//! - [`sampler`] and [`context`]: which traces are to be exported, and what other services say about that.
+//! - [`sampler`] and [`context`]: which traces are to be exported, and what of other services' headers may be passed on.
 //! - [`rate`]: how many traces a second may be exported.
 //! - [`export`]: traces on their way to a collector, on a thread of its own.
 //! - [`config`]: every default, range and cap, ring sizes included.
