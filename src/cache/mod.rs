@@ -27,6 +27,7 @@ pub mod disk;
 pub mod envelope;
 pub mod error;
 pub mod layers;
+pub mod leases;
 pub mod name;
 pub mod policy;
 pub mod quota;

@@ -7,11 +7,10 @@ const { native } = require('../addon.cjs');
 /** A known text; where it is an attribute's name, with the values that were told for it. */
 class Name {
   /** Text → number. `null` where an attribute's values are too many to be worth it. */
-  values = null;
+  values = new Map();
 
-  constructor(number, mayHaveValues) {
+  constructor(number) {
     this.number = number;
-    if (mayHaveValues) this.values = new Map();
   }
 }
 
@@ -38,7 +37,7 @@ class Names {
   #add(text) {
     const number = this.#define(text);
     if (number < 0) return undefined;
-    const name = new Name(number, true);
+    const name = new Name(number);
     this.#known.set(text, name);
     return name;
   }
