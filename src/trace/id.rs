@@ -78,6 +78,11 @@ impl DrawnIds {
         Ok(encode(&ids))
     }
 
+    /// Memory of the ids.
+    pub fn bytes(&self) -> usize {
+        self.blocks.len() * size_of::<SpanIds>()
+    }
+
     /// The id of this number, unless it was drawn too long ago.
     pub fn get(&self, number: u32) -> Option<u64> {
         let place = number.wrapping_sub(self.first * SPANS as u32) % Self::NUMBERS;

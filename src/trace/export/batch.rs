@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A text is a number of [`Names`], or -1 less its length, and then the text goes on with it; lengths count UTF-16 code
-//! units, as JavaScript does. `id` and `parent` have a number of [`DrawnIds`] in place of one of a name. Times: `began` in monotonic milliseconds, `start` and `duration` in microseconds from it.
+//! units, as JavaScript does. `id` and `parent` have a number of [`DrawnIds`] in place of one of a name. Times: `began` in
+//! monotonic milliseconds, `start` and `duration` in microseconds from it.
 
 use super::convention::{self, Facts};
 use super::names::Names;
@@ -43,9 +44,11 @@ pub struct HandOver {
 }
 
 impl HandOver {
-    /// Memory it takes.
+    /// Memory it takes, what it may share with others included: where few of many spans are exported, each hand-over
+    /// has ids of its own.
     pub fn bytes(&self) -> usize {
-        self.text.len() * size_of::<u16>() + self.numbers.len() * size_of::<f64>()
+        let own = self.text.len() * size_of::<u16>() + self.numbers.len() * size_of::<f64>();
+        own + self.names.bytes() + self.drawn.bytes()
     }
 }
 

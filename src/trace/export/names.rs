@@ -24,6 +24,11 @@ impl Names {
         (names.len() - 1) as f64
     }
 
+    /// Memory of the table; the texts are there once for all.
+    pub fn bytes(&self) -> usize {
+        self.0.len() * size_of::<Arc<str>>()
+    }
+
     /// The text of a number.
     pub fn get(&self, number: usize) -> Option<&Arc<str>> {
         self.0.get(number)

@@ -292,6 +292,20 @@ mod tests {
     }
 
     #[test]
+    fn ids_and_names_of_a_hand_over_count_among_its_bytes() {
+        let mut large = batch(1);
+        for _ in 0..100 {
+            large.drawn.draw(true).unwrap();
+            large.names.add("name");
+        }
+        let (blocks, names) = (32 * 256 * 8, 100 * 16);
+        assert_eq!(large.bytes(), blocks + names);
+        let queue = queue(usize::MAX, 1, Duration::ZERO);
+        let room = ExportConfig::QUEUE_BYTES / large.bytes();
+        assert_eq!((0..room + 5).filter(|_| queue.push(large.clone())).count(), room);
+    }
+
+    #[test]
     fn hand_overs_share_a_request_up_to_its_size() {
         let queue = queue(100, 5, Duration::MAX / 4);
         assert!([2, 2, 2, 9, 1].into_iter().all(|spans| queue.push(batch(spans))));
