@@ -7,6 +7,7 @@ use super::export::config::ExportConfig;
 use super::export::names::Names;
 use super::stats::Completion;
 use super::tracer::Tracer;
+use super::wall::WallClock;
 use super::{id, label};
 use crate::binding::raw::{Answer, Call, Exports, Failure};
 use crate::binding::table::{HandleTable, Handles, handles};
@@ -40,6 +41,7 @@ pub fn register(exports: Exports<'_>) {
         .function("tracerOperations", operations)
         .function("tracerLatencies", latencies)
         .function("tracerReport", report)
+        .function("wallOffset", wall_offset)
         .function("tracestateMayPass", |call| Ok(call.boolean(may_pass_tracestate(&call.text_at(0)?))))
         .function("baggageMayPass", |call| Ok(call.boolean(may_pass_baggage(&call.text_at(0)?))));
 }
@@ -58,6 +60,19 @@ pub(super) fn with<R>(call: &Call<'_>, body: impl FnOnce(&mut Tracer) -> R) -> R
 fn close<'s>(call: &Call<'s>) -> Answer<'s> {
     TRACERS.remove(call.uint_at(0)?);
     Ok(call.undefined())
+}
+
+/// `(nowMs) → ms`: what is to be added to this thread's monotonic times for wall time
+fn wall_offset<'s>(call: &Call<'s>) -> Answer<'s> {
+    thread_local! {
+        // Monotonic time begins anew in each worker.
+        static CLOCK: Cell<WallClock> = Cell::default();
+    }
+    let now_ms = call.number_at(0)?;
+    let mut clock = CLOCK.get();
+    let offset_ms = clock.read(now_ms);
+    CLOCK.set(clock);
+    Ok(call.number(offset_ms))
 }
 
 /// `(handle) → { serviceName, samplingRate, … }`: the validated options and the constants the face works with
@@ -80,12 +95,12 @@ fn config<'s>(call: &Call<'s>) -> Answer<'s> {
         .number("maxOperations", config.max_operations as f64)
         .number("maxOpenMs", millis(config.max_open))
         .number("maxAgeMs", millis(TracerConfig::MAX_AGE))
+        .number("clockStepMs", millis(TracerConfig::CLOCK_STEP))
         .number("errorsKept", TracerConfig::ERRORS_KEPT.into())
         .number("errorsShown", TracerConfig::ERRORS_SHOWN.into())
         .number("errorText", TracerConfig::ERROR_TEXT.into())
         .number("endedKept", kept.into())
         .number("endedSpansKept", (kept * TracerConfig::SPANS_OF_KEPT).into())
-        .number("idBlockTraces", id::TRACES as f64)
         .number("idBlockSpans", id::SPANS as f64)
         .number("idsKept", id::DrawnIds::KEPT as f64)
         .number("namesKept", Names::MOST as f64)
@@ -117,14 +132,16 @@ fn set_rate<'s>(call: &Call<'s>) -> Answer<'s> {
     Ok(call.number(with(call, |tracer| tracer.set_sampling_rate(&options))??))
 }
 
-/// `(handle) → string`: see [`id::trace_block`]
+/// `(handle) → [decisions, taken, left]`: see [`id::TraceBlock`]
 fn trace_ids<'s>(call: &Call<'s>) -> Answer<'s> {
-    Ok(call.text(&with(call, |tracer| tracer.trace_ids())??))
+    let id::TraceBlock { decisions, taken, left } = with(call, |tracer| tracer.trace_ids())??;
+    Ok(call.array([decisions, taken, left].iter().map(|text| call.text(text))))
 }
 
-/// `(handle) → string`: see [`id::DrawnIds::draw`]
+/// `(handle, sampled) → string`: see [`id::DrawnIds::draw`]
 fn span_ids<'s>(call: &Call<'s>) -> Answer<'s> {
-    Ok(call.text(&with(call, Tracer::span_ids)??))
+    let sampled = call.boolean_at(1)?;
+    Ok(call.text(&with(call, |tracer| tracer.span_ids(sampled))??))
 }
 
 /// `(handle, traceId) → boolean`

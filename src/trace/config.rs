@@ -70,6 +70,8 @@ impl TracerConfig {
     pub const EXPORTED_KEPT: u32 = 256;
     /// Spans for each of these traces that there is room for: where they have more, fewer traces stay.
     pub const SPANS_OF_KEPT: u32 = 4;
+    /// How far the wall clock may step before the traces kept are dated by what it showed till then.
+    pub const CLOCK_STEP: Duration = Duration::from_secs(1);
     /// Characters of an error's text that are kept.
     pub const ERROR_TEXT: u32 = 1_024;
 

@@ -2,7 +2,8 @@
 //! the system for each id was 4 % of what a span costs.
 //!
 //! They are handed out in blocks: one string that JavaScript cuts up. A piece keeps its whole block alive, so a block
-//! is a few kilobytes at most.
+//! is a few kilobytes at most, and what is sampled, and kept for long, has blocks of its own: from common ones, the ids of
+//! 10,000 traces sampled at 10 % kept those of 100,000.
 
 use super::sampler::Sampler;
 use rand::rngs::StdRng;
@@ -11,9 +12,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Traces in a block.
-pub const TRACES: usize = 64;
-/// Hex digits of a trace id and of its root span's id, side by side in a trace block.
+/// Traces that are decided about at once.
+pub const TRACES: usize = 128;
+/// Hex digits of a trace id.
 pub const TRACE_DIGITS: usize = 32;
 /// Hex digits of a span id.
 pub const SPAN_DIGITS: usize = 16;
@@ -35,14 +36,25 @@ impl crate::error::Coded for NoRandomness {
     }
 }
 
-/// A block of trace ids: [`TRACES`] times the id of a trace, then as many digits `1` or `0` that say which of them
-/// the sampler takes.
-pub fn trace_block(sampler: Sampler) -> Result<String, NoRandomness> {
-    let ids: [[u8; TRACE_DIGITS / 2]; TRACES] = random_ids()?;
-    let flags = ids.iter().map(|&id| if sampler.takes_bytes(id) { '1' } else { '0' });
-    let mut block = encode(&ids);
-    block.extend(flags);
-    Ok(block)
+/// The ids of [`TRACES`] traces.
+#[derive(Debug)]
+pub struct TraceBlock {
+    /// A digit for each trace, in the order of their drawing: `1` where the sampler takes it.
+    pub decisions: String,
+    /// The ids that the sampler takes, one after the other.
+    pub taken: String,
+    /// The ids that it does not take.
+    pub left: String,
+}
+
+impl TraceBlock {
+    /// Draws a block.
+    pub fn draw(sampler: Sampler) -> Result<Self, NoRandomness> {
+        let ids: [[u8; TRACE_DIGITS / 2]; TRACES] = random_ids()?;
+        let (taken, left): (Vec<_>, Vec<_>) = ids.iter().copied().partition(|&id| sampler.takes_bytes(id));
+        let decisions = ids.iter().map(|&id| if sampler.takes_bytes(id) { '1' } else { '0' }).collect();
+        Ok(Self { decisions, taken: encode(&taken), left: encode(&left) })
+    }
 }
 
 /// The ids of a block of spans.
@@ -62,7 +74,7 @@ impl DrawnIds {
     const NUMBERS: u32 = 1 << 30;
     /// Blocks that are kept: as many ids as spans wait for their export by default.
     const BLOCKS: usize = 32;
-    /// So many ids before the one drawn last are known for certain.
+    /// So many ids, counted back from the last one of the block drawn last, are known for certain.
     pub const KEPT: usize = (Self::BLOCKS - 1) * SPANS;
 
     /// Draws a block: [`SPANS`] times 16 digits. `keep` says whether numbers will be asked for.
@@ -133,8 +145,7 @@ fn never_zero<const BYTES: usize>(id: &mut [u8; BYTES]) {
 fn encode<const BYTES: usize>(ids: &[[u8; BYTES]]) -> String {
     let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { b'a' - b'0' - 10 } else { 0 };
     let bytes = ids.as_flattened();
-    let mut text = Vec::with_capacity(bytes.len() * 2 + TRACES);
-    text.resize(bytes.len() * 2, 0);
+    let mut text = vec![0; bytes.len() * 2];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
         *pair = [digit(byte >> 4), digit(byte & 15)];
     }
@@ -149,8 +160,9 @@ mod tests {
 
     #[test]
     fn ids_are_hex_and_never_repeat() {
-        let (traces, spans) = (trace_block(Sampler::new(1.0)).unwrap(), DrawnIds::default().draw(false).unwrap());
-        assert_eq!(traces.len(), TRACES * (TRACE_DIGITS + 1));
+        let traces = TraceBlock::draw(Sampler::new(1.0)).unwrap().taken;
+        let spans = DrawnIds::default().draw(false).unwrap();
+        assert_eq!(traces.len(), TRACES * TRACE_DIGITS);
         assert_eq!(spans.len(), SPANS * SPAN_DIGITS);
         assert!(traces.bytes().chain(spans.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
         let ids: HashSet<_> = (0..SPANS).map(|index| &spans[index * SPAN_DIGITS..(index + 1) * SPAN_DIGITS]).collect();
@@ -160,11 +172,14 @@ mod tests {
     #[test]
     fn the_decision_for_each_trace_follows_its_ids() {
         let sampler = Sampler::new(0.5);
-        let block = trace_block(sampler).unwrap();
-        let (ids, flags) = block.split_at(TRACES * TRACE_DIGITS);
-        for (index, flag) in flags.chars().enumerate() {
-            assert_eq!(flag == '1', sampler.takes(&ids[index * TRACE_DIGITS..(index + 1) * TRACE_DIGITS]));
-        }
+        let TraceBlock { decisions, taken, left } = TraceBlock::draw(sampler).unwrap();
+        let ids =
+            |text: &str| text.as_bytes().chunks(TRACE_DIGITS).map(|id| String::from_utf8_lossy(id).into()).collect();
+        let (taken, left): (Vec<String>, Vec<String>) = (ids(&taken), ids(&left));
+        assert!(taken.iter().all(|id| sampler.takes(id)));
+        assert!(!left.iter().any(|id| sampler.takes(id)));
+        let counts = ['1', '0'].map(|digit| decisions.chars().filter(|&each| each == digit).count());
+        assert_eq!((counts, decisions.len()), ([taken.len(), left.len()], TRACES));
     }
 
     #[test]

@@ -6,13 +6,14 @@
 //! a few fields several hundred, callers read traces as live JavaScript objects, and tags and metadata are the
 //! caller's own. So the records live in JavaScript and this room decides about them in bulk:
 //!
-//! - [`id`]: ids are drawn from the operating system's generator and handed out in blocks, one string for 64 traces
-//!   or 256 spans, each trace's sampling decision beside it.
+//! - [`id`]: ids are drawn from ChaCha12 and handed out in blocks: those of 128 traces, each with its sampling decision,
+//!   or of 256 spans, what is sampled apart from what is not.
 //! - [`label`]: an operation name becomes a slot number once; JavaScript remembers the number. The table is bounded;
 //!   what does not fit shares one overflow slot.
 //! - [`stats`]: JavaScript appends each completion to a typed array as three numbers; one call drains a thousand of
 //!   them into counters, histograms and the rate window, at 11 ns each.
 //! - [`sampler`] and [`context`]: which traces are to be exported, and what of other services' headers may be passed on.
+//! - [`wall`]: wall time for what was measured on JavaScript's monotonic clock.
 //! - [`rate`]: how many traces a second may be exported.
 //! - [`export`]: traces on their way to a collector, on a thread of its own.
 //! - [`config`]: every default, range and cap, ring sizes included.
@@ -36,6 +37,7 @@ pub mod rate;
 pub mod sampler;
 pub mod stats;
 pub mod tracer;
+pub mod wall;
 
 #[cfg(feature = "node")]
 pub(crate) mod binding;

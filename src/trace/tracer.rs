@@ -3,7 +3,7 @@
 use super::config::TracerConfig;
 use super::export::batch::HandOver;
 use super::export::exporter::Exporter;
-use super::id::{self, DrawnIds, NoRandomness};
+use super::id::{DrawnIds, NoRandomness, TraceBlock};
 use super::label::Labels;
 use super::rate::RateLimit;
 use super::sampler::Sampler;
@@ -48,13 +48,13 @@ impl Tracer {
     }
 
     /// Ids for traces to come, with their sampling decisions.
-    pub fn trace_ids(&self) -> Result<String, NoRandomness> {
-        id::trace_block(self.sampler)
+    pub fn trace_ids(&self) -> Result<TraceBlock, NoRandomness> {
+        TraceBlock::draw(self.sampler)
     }
 
-    /// Ids for spans to come.
-    pub fn span_ids(&mut self) -> Result<String, NoRandomness> {
-        self.drawn.draw(self.exporter.is_some())
+    /// Ids for spans to come, of traces that are sampled or of others.
+    pub fn span_ids(&mut self, sampled: bool) -> Result<String, NoRandomness> {
+        self.drawn.draw(sampled && self.exporter.is_some())
     }
 
     /// Takes spans over for their export: see [`super::export::batch`].
@@ -135,9 +135,9 @@ mod tests {
     #[test]
     fn a_new_rate_holds_for_the_traces_to_come() {
         let mut tracer = Tracer::new(TracerConfig { sampling_rate: 0.0, ..TracerConfig::default() });
-        assert!(tracer.trace_ids().unwrap().ends_with(&"0".repeat(id::TRACES)));
+        assert_eq!(tracer.trace_ids().unwrap().taken, "");
         assert_eq!(tracer.set_sampling_rate(&[("samplingRate", Scalar::Number(1.0))][..]), Ok(1.0));
-        assert!(tracer.trace_ids().unwrap().ends_with(&"1".repeat(id::TRACES)));
+        assert_eq!(tracer.trace_ids().unwrap().left, "");
         assert!(tracer.set_sampling_rate(&[("samplingRate", Scalar::Number(2.0))][..]).is_err());
         assert_eq!(tracer.config.sampling_rate, 1.0);
     }

@@ -14,6 +14,7 @@ const { OPEN, TraceRecord } = require('../trace/records.cjs');
 const { Recorder, TracerMetrics } = require('../trace/recorder.cjs');
 const { errorOf, text } = require('../trace/text.cjs');
 const { format } = require('../trace/traceparent.cjs');
+const { wallOffset } = require('../trace/wall.cjs');
 
 const STATE = Symbol('state');
 
@@ -50,7 +51,7 @@ class DistributedTracer {
   }
 
   generateId(kind) {
-    return kind === 'trace' ? this[STATE].recorder.traceId() : this[STATE].recorder.spanId();
+    return kind === 'trace' ? this[STATE].recorder.traceId() : this[STATE].recorder.spanId(false);
   }
 
   startTrace(traceId = null, parentSpanId = null, options = undefined) {
@@ -58,46 +59,42 @@ class DistributedTracer {
     const now = performance.now();
     const asked = given(traceId);
     const id = asked ?? given(this.generateId('trace')) ?? recorder.traceId();
-    const isOwn = this.generateId === generateId;
-    const spanId = isOwn ? recorder.spanId() : given(this.generateId('span')) ?? recorder.spanId();
-    const number = isOwn ? recorder.lastNumber : -1;
     const parent = given(parentSpanId);
-    const wall = Date.now();
     const drawn = id === recorder.lastTraceId;
     recorder.started += 1;
     if (!drawn || asked !== null) {
       const known = traces.record(id);
       if (known !== undefined) {
-        if (known.restart(spanId, number, parent, wall, now)) traces.renew(known);
+        if (known.restart(this[STATE].spanId(this, known.sampled), recorder.lastNumber, parent, now)) traces.renew(known);
         return { traceId: id, spanId: known.spanId };
       }
     }
     const decided = options?.sampled ?? (asked === null ? undefined : this[STATE].decisionAbout(asked));
     let sampled = decided ?? (drawn ? recorder.lastSampled : recorder.samples(id));
     if (sampled === true && decided === undefined && recorder.config.isLimited) sampled = this[STATE].admits();
-    traces.keep(new TraceRecord(id, spanId, number, parent, this.serviceName, sampled === true, wall, now), this.maxSpans);
+    const isSampled = sampled === true;
+    const spanId = this[STATE].spanId(this, isSampled);
+    traces.keep(new TraceRecord(id, spanId, recorder.lastNumber, parent, this.serviceName, isSampled, now), this.maxSpans);
     return { traceId: id, spanId };
   }
 
   startSpan(traceId, operationName, parentSpanId = null) {
     const { recorder, traces } = this[STATE];
-    const isOwn = this.generateId === generateId;
-    const spanId = isOwn ? recorder.spanId() : given(this.generateId('span')) ?? recorder.spanId();
-    const number = isOwn ? recorder.lastNumber : -1;
     const id = given(traceId);
-    if (id === null) return spanId;
+    if (id === null) return this[STATE].spanId(this, false);
     const now = performance.now();
     const parent = given(parentSpanId);
     let trace = traces.record(id);
     if (trace === undefined) {
       // The trace was started elsewhere, or here and evicted since: this service's part of it is kept all the same.
-      const root = parent ?? recorder.spanId();
-      trace = new TraceRecord(id, root, -1, null, this.serviceName, recorder.samples(id), Date.now(), now);
+      const sampled = recorder.samples(id);
+      trace = new TraceRecord(id, parent ?? recorder.spanId(sampled), -1, null, this.serviceName, sampled, now);
       trace.remote = true;
       traces.keep(trace, this.maxSpans);
     }
     const operation = operationName === undefined || typeof operationName === 'string' ? operationName : text(operationName);
-    trace.addSpan(spanId, number, parent, operation, now, recorder.config.maxSpansPerTrace);
+    const spanId = this[STATE].spanId(this, trace.sampled);
+    trace.addSpan(spanId, recorder.lastNumber, parent, operation, now, recorder.config.maxSpansPerTrace);
     return spanId;
   }
 
@@ -199,6 +196,7 @@ class DistributedTracer {
     const { maxAgeMs, maxOpenMs } = recorder.config;
     const age = typeof maxAge === 'number' ? maxAge : maxAgeMs;
     const now = performance.now();
+    this[STATE].followClock();
     traces.sweep(now - Math.min(age, maxOpenMs), (trace) => {
       const ended = trace.endedFor(now);
       return ended === undefined ? now - trace.began > maxOpenMs : ended > age;
@@ -282,6 +280,7 @@ class State {
     this.recorder = recorder;
     this.traces = traces;
     this.carried = new Carried();
+    this.wallOffset = wallOffset();
     // Unsampled or exported ones. One that was started once more, or has a span that is still open, stays.
     this.ended = new EndedTraces(recorder.config, (trace) => {
       if (!trace.isOpen && trace.openSpans === 0) traces.forget(trace);
@@ -291,6 +290,22 @@ class State {
     traces.lost = (trace) => {
       if (trace.sampled && (!trace.remote || trace.openSpans > 0)) this.exporter.unfinished();
     };
+  }
+
+  /** An id for a span of the tracer's, with its number in the recorder's `lastNumber`. */
+  spanId(tracer, sampled) {
+    const { recorder } = this;
+    if (tracer.generateId === generateId) return recorder.spanId(sampled);
+    const id = given(tracer.generateId('span')) ?? recorder.spanId(sampled);
+    recorder.lastNumber = -1;
+    return id;
+  }
+
+  /** Dates the traces kept by the wall clock as it was until now, where it was set or the machine slept. */
+  followClock() {
+    const offset = wallOffset();
+    if (Math.abs(offset - this.wallOffset) > this.recorder.config.clockStepMs) this.traces.date(this.wallOffset);
+    this.wallOffset = offset;
   }
 
   /** What another service decided about a trace, where that holds here. */

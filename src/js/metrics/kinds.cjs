@@ -169,13 +169,13 @@ const KINDS = {
 
 /** The newest traces that are exported, as examples of what the histograms count. */
 function exemplars(tracer, part) {
-  for (const trace of tracer.spans.latest?.(EXEMPLAR_TRACES) ?? []) {
+  for (const trace of tracer.spans.newestRecords?.(EXEMPLAR_TRACES) ?? []) {
     if (!trace.sampled) continue;
     const tell = ({ operation, duration }, spanId, start) => {
       if (duration === OPEN) return;
       const label = operation || tracer.serviceName;
       if (typeof label !== 'string') return;
-      native.metricsExemplar(part, label, duration / 1e6, trace.id, spanId, trace.wall + (start + duration) / 1e3);
+      native.metricsExemplar(part, label, duration / 1e6, trace.id, spanId, trace.wallTime() + (start + duration) / 1e3);
     };
     tell(trace, trace.spanId, 0);
     let left = EXEMPLAR_SPANS;

@@ -51,24 +51,55 @@ function open(options) {
   return native.tracerOpen(options, otlp, ...lists, flat('resource', ours), process.env);
 }
 
+/** Ids side by side in one string. */
+class Block {
+  #ids = '';
+  #digits;
+  /** How many were taken. */
+  taken = 0;
+
+  constructor(digits) {
+    this.#digits = digits;
+  }
+
+  fill(ids) {
+    this.#ids = ids;
+    this.taken = 0;
+  }
+
+  get isUsedUp() {
+    return this.taken * this.#digits === this.#ids.length;
+  }
+
+  take() {
+    const at = this.taken++ * this.#digits;
+    return this.#ids.slice(at, at + this.#digits);
+  }
+}
+
 const closing = new FinalizationRegistry((handle) => native.tracerClose(handle));
 
 class Recorder {
   #handle;
-  #blockTraces;
-  #blockSpans;
   #idsKept;
-  #traceIds = '';
-  #traceAt = 0;
-  #spanIds = '';
-  #spanAt = 0;
+  /** Which of the traces to come are sampled: see src/trace/id.rs. */
+  #decisions = '';
+  #decided = 0;
+  #takenTraces = new Block(TRACE_DIGITS);
+  #leftTraces = new Block(TRACE_DIGITS);
+  /** Ids for spans of sampled traces, and of others. */
+  #takenSpans = new Block(SPAN_DIGITS);
+  #leftSpans = new Block(SPAN_DIGITS);
+  #spansOfBlock;
+  /** The number of the first id in the block of sampled spans. */
+  #firstNumber;
   #slots = new Map();
   #log;
   #logged = 0;
   /** The id that `traceId()` gave last, and whether its trace is to be exported. */
   lastTraceId = '';
   lastSampled = false;
-  /** The number of the id that `spanId()` gave last, by which native code knows it for a while: they are counted. */
+  /** The number of the id that `spanId()` gave last, by which native code knows it for a while; -1 when it does not. */
   lastNumber = -1;
   /** Traces started, sampled or not. */
   started = 0;
@@ -81,12 +112,10 @@ class Recorder {
     for (const warning of warnings) process.emitWarning(warning, { type: 'TooLooWarning', code: 'TOOLOO_OTEL' });
     // A copy, because what native code puts together property by property is slow to read.
     this.config = Object.assign({}, native.tracerConfig(this.#handle));
-    this.#blockTraces = this.config.idBlockTraces;
-    this.#blockSpans = this.config.idBlockSpans;
     this.#idsKept = this.config.idsKept;
+    this.#spansOfBlock = this.config.idBlockSpans;
+    this.#firstNumber = -this.#spansOfBlock;
     this.#log = new Float64Array(LOG_ENTRIES * this.config.logWidth);
-    this.#traceAt = this.#blockTraces;
-    this.#spanAt = this.#blockSpans;
     // The metrics outlive the tracer when a caller keeps them, so the handle lives as long as this object.
     closing.register(this, this.#handle);
   }
@@ -96,29 +125,31 @@ class Recorder {
   }
 
   traceId() {
-    const block = this.#blockTraces;
-    if (this.#traceAt === block) {
-      this.#traceIds = native.tracerTraceIds(this.#handle);
-      this.#traceAt = 0;
+    if (this.#decided === this.#decisions.length) {
+      const [decisions, taken, left] = native.tracerTraceIds(this.#handle);
+      this.#decisions = decisions;
+      this.#decided = 0;
+      this.#takenTraces.fill(taken);
+      this.#leftTraces.fill(left);
     }
-    const at = this.#traceAt++;
-    this.lastSampled = this.#traceIds.charCodeAt(block * TRACE_DIGITS + at) === TAKEN;
-    return (this.lastTraceId = this.#traceIds.slice(at * TRACE_DIGITS, (at + 1) * TRACE_DIGITS));
+    this.lastSampled = this.#decisions.charCodeAt(this.#decided++) === TAKEN;
+    return (this.lastTraceId = (this.lastSampled ? this.#takenTraces : this.#leftTraces).take());
   }
 
-  spanId() {
-    if (this.#spanAt === this.#blockSpans) {
-      this.#spanIds = native.tracerSpanIds(this.#handle);
-      this.#spanAt = 0;
+  /** An id for a span of a trace that is sampled, or that is not. */
+  spanId(sampled) {
+    const block = sampled ? this.#takenSpans : this.#leftSpans;
+    if (block.isUsedUp) {
+      block.fill(native.tracerSpanIds(this.#handle, sampled));
+      if (sampled) this.#firstNumber = (this.#firstNumber + this.#spansOfBlock) & NUMBERS;
     }
-    const at = this.#spanAt++ * SPAN_DIGITS;
-    this.lastNumber = (this.lastNumber + 1) & NUMBERS;
-    return this.#spanIds.slice(at, at + SPAN_DIGITS);
+    this.lastNumber = sampled ? this.#firstNumber + block.taken : -1;
+    return block.take();
   }
 
   /** Whether native code still knows the id of this number. */
   knows(number) {
-    return number >= 0 && ((this.lastNumber - number) & NUMBERS) < this.#idsKept;
+    return number >= 0 && ((this.#firstNumber + this.#spansOfBlock - number) & NUMBERS) <= this.#idsKept;
   }
 
   /** The sampling decision for an id that came from elsewhere. */
@@ -138,7 +169,7 @@ class Recorder {
 
   setSamplingRate(samplingRate) {
     this.config.samplingRate = native.tracerSetRate(this.#handle, { samplingRate });
-    this.#traceAt = this.#blockTraces;
+    this.#decided = this.#decisions.length;
   }
 
   /** Counts a completion of the named operation. */

@@ -6,6 +6,7 @@
 // Times are whole microseconds since the trace began, which V8 keeps without a box; -1 means "still open".
 
 const { Tags } = require('./tags.cjs');
+const { wallOffset } = require('./wall.cjs');
 
 const IN_PROGRESS = 'in-progress';
 const OPEN = -1;
@@ -66,8 +67,8 @@ class SpanRecord {
       traceId: trace.id,
       parentSpanId: this.parent,
       operationName: this.operation,
-      // The wall clock is read once for a trace, so a step of it in between does not tear the trace apart.
-      startTime: Math.floor(trace.wall + this.start / 1e3),
+      // The wall clock is read once for a trace, so a step of it does not tear the trace apart.
+      startTime: Math.floor(trace.wallTime() + this.start / 1e3),
       duration: null,
       status: IN_PROGRESS,
       tags: {},
@@ -80,15 +81,16 @@ class SpanRecord {
 }
 
 class TraceRecord {
-  constructor(id, spanId, number, parent, service, sampled, wall, began) {
+  constructor(id, spanId, number, parent, service, sampled, began) {
     this.id = id;
     this.spanId = spanId;
     this.number = number;
     this.parent = parent;
     this.service = service;
     this.sampled = sampled;
-    this.wall = wall;
+    /** When it began: in the time of `performance.now()`, and by the wall clock once somebody asked. */
     this.began = began;
+    this.wall = null;
     this.duration = OPEN;
     this.status = IN_PROGRESS;
     this.metadata = undefined;
@@ -111,11 +113,13 @@ class TraceRecord {
     /** The part of a trace that was started elsewhere, or here before it was evicted. */
     this.remote = false;
     this.live = null;
-    // The hash of the id, and the links of the map that holds the record.
-    this.hash = 0;
-    this.chained = null;
-    this.older = null;
-    this.newer = null;
+    /** Its place in the map that holds it, -1 when none does: see ./map.cjs. */
+    this.slot = -1;
+  }
+
+  /** When it began, in milliseconds of the wall clock, with fractions. */
+  wallTime() {
+    return (this.wall ??= this.began + wallOffset());
   }
 
   /** The live object. */
@@ -125,7 +129,7 @@ class TraceRecord {
       traceId: this.id,
       spanId: this.spanId,
       parentSpanId: this.parent,
-      startTime: this.wall,
+      startTime: Math.floor(this.wallTime()),
       duration: null,
       service: this.service,
       status: IN_PROGRESS,
@@ -258,7 +262,7 @@ class TraceRecord {
    * Starts a known trace once more. One that is open goes on as it is; else its spans, tags and logs stay and its
    * clock starts anew. Says whether it did.
    */
-  restart(spanId, number, parent, wall, now) {
+  restart(spanId, number, parent, now) {
     const { live } = this;
     if (parent !== null) this.parent = parent;
     if (live !== null) show(live, { parentSpanId: this.parent });
@@ -269,7 +273,7 @@ class TraceRecord {
     }
     // Spans keep the distance to the beginning they had; those still open go on from the new one.
     for (const span of this.spans()) {
-      const startTime = this.wall + span.start / 1e3;
+      const startTime = this.wallTime() + span.start / 1e3;
       show(span.object(this), { startTime: Math.floor(startTime) });
       span.start -= micros(now - this.began);
     }
@@ -278,12 +282,12 @@ class TraceRecord {
     this.reason = OPEN;
     this.duration = OPEN;
     this.status = IN_PROGRESS;
-    this.wall = wall;
+    this.wall = null;
     this.began = now;
     this.touched = 0;
     if (live === null) return true;
     const gone = { remoteParent: undefined, endTime: undefined, metadata: undefined };
-    show(live, { spanId: this.spanId, startTime: wall, duration: null, status: IN_PROGRESS, ...gone });
+    show(live, { spanId: this.spanId, startTime: Math.floor(this.wallTime()), duration: null, status: IN_PROGRESS, ...gone });
     return true;
   }
 

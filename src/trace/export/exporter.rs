@@ -5,13 +5,13 @@ use super::config::ExportConfig;
 use super::http::{NoExporter, Sender};
 use super::names::Names;
 use super::queue::{ExportStats, Flushed, Queue};
-use super::wall::WallClock;
 use super::worker;
 use crate::error::{Code, Coded, ErrorClass};
+use crate::trace::wall::WallClock;
 use opentelemetry::KeyValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How long the thread sends what is pending when its exporter is gone.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Exporter {
 
     /// Takes spans over. `now_ms` is the monotonic clock of their times, read just now.
     pub fn push(&mut self, batch: HandOver, now_ms: f64) {
-        let offset_ms = self.wall.offset(now_ms, unix_ms());
+        let offset_ms = self.wall.read(now_ms);
         self.queue.push(HandOver { offset_ms, names: self.names.clone(), ..batch });
         if let Some(sender) = self.sender.take() {
             let (queue, retry_for) = (self.queue.clone(), self.config.retry_for);
@@ -114,9 +114,4 @@ impl Drop for Exporter {
     fn drop(&mut self) {
         self.queue.close(CLOSING);
     }
-}
-
-/// The wall clock with fractions.
-fn unix_ms() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1e3)
 }

@@ -26,7 +26,6 @@ pub mod http;
 pub mod names;
 pub mod queue;
 pub mod retry;
-pub mod wall;
 pub mod worker;
 
 #[cfg(feature = "node")]

@@ -17,7 +17,7 @@ function summaryOf(trace) {
   return {
     id: String(isRecord ? trace.id : trace.traceId),
     name: clip(String((isRecord ? trace.operation : trace.operationName) ?? first ?? '')),
-    startTime: isRecord ? trace.wall : trace.startTime,
+    startTime: isRecord ? Math.floor(trace.wallTime()) : trace.startTime,
     durationMs: open ? null : isRecord ? trace.duration / 1000 : trace.duration,
     status: clip(status),
     failed: status !== 'success' && status !== IN_PROGRESS,
@@ -34,12 +34,8 @@ class Choice {
 
   /** `spans` is a tracer's own map, or any Map of traces. */
   constructor(spans) {
-    if (typeof spans?.newestRecords === 'function') {
-      for (const record of spans.newestRecords()) {
-        this.#newest.push(record);
-        if (this.#newest.length === LOOKED_AT) break;
-      }
-    } else if (spans instanceof Map) this.#newest = [...spans.values()].slice(-LOOKED_AT).reverse();
+    if (typeof spans?.newestRecords === 'function') this.#newest = spans.newestRecords(LOOKED_AT);
+    else if (spans instanceof Map) this.#newest = [...spans.values()].slice(-LOOKED_AT).reverse();
   }
 
   /** The chosen ones, newest first, each with the lists it is in. */
