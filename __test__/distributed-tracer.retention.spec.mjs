@@ -110,3 +110,96 @@ test('sampled and other traces get ids of their own, each for one trace', () => 
   assert.equal(ids.size, 9000);
   assert.ok(sampled > 700 && sampled < 1100, `${sampled}`);
 });
+
+/** A trace without its times and random ids: `name` gives an id its place among the ids. */
+function described(trace, name) {
+  const plain = ({ startTime, endTime, duration, spanId, parentSpanId, logs, ...rest }) => ({
+    ...rest, logs: logs.map(({ timestamp, ...log }) => ({ ...log, at: typeof timestamp })), spanId: name(spanId), parentSpanId: name(parentSpanId), hasStart: Number.isInteger(startTime), ended: typeof endTime, lasted: typeof duration,
+  });
+  return { ...plain(trace), traceId: name(trace.traceId), spans: trace.spans.map((span) => ({ ...plain(span), traceId: name(span.traceId) })) };
+}
+
+test('an ended trace reads the same whether somebody looked at it before or not, and goes on the same', () => {
+  const seen = make({ maxTagsPerTrace: 3, maxSpans: 500 });
+  const unseen = make({ maxTagsPerTrace: 3, maxSpans: 500 });
+  const random = numbers(11);
+  const next = (below) => Math.floor(random.next().value * below);
+  const ids = [];
+  for (let step = 0; step < 2000; step += 1) {
+    // Each kind of trace: with and without tags, logs, events, links, spans that stay open, parents and ids of one's own.
+    const own = next(4) === 0 ? `own ${step}` : null;
+    const [count, tags, kind] = [next(8), next(5), next(12)];
+    const pair = [seen, unseen].map((tracer) => {
+      const { traceId, spanId } = tracer.startTrace(own, kind === 0 ? 'upstream' : null);
+      if (tracer === seen) tracer.getTrace(traceId);
+      const spans = [];
+      for (let index = 0; index < count; index += 1) {
+        spans.push(tracer.startSpan(traceId, index === 1 ? undefined : `op ${index % 3}`, [null, spanId, spans[0] ?? null][index % 3]));
+      }
+      for (let tag = 0; tag < tags; tag += 1) tracer.addTag(traceId, tag === 2 ? '__proto__' : `tag ${tag}`, tag === 1 ? { step } : tag);
+      if (kind === 1) tracer.addLog(traceId, 'hello', 'warn');
+      if (kind === 2) tracer.addEvent(traceId, 'moment', { step }, spans[0]);
+      if (kind === 3) tracer.addLink(traceId, { traceId: 'a', spanId: 'b' }, spans[1]);
+      spans.forEach((span, index) => {
+        if (kind !== 4 || index > 0) tracer.endSpan(traceId, span, index === 2 ? 'error' : 'success', index === 3 ? { index } : undefined);
+      });
+      tracer.endTrace(traceId, kind === 5 ? 'timeout' : 'success', kind === 6 ? null : { step });
+      if (kind === 7) tracer.addTag(traceId, 'late', true);
+      if (kind === 8) tracer.endSpan(traceId, tracer.startSpan(traceId, 'late'));
+      if (kind === 9) tracer.endTrace(traceId, 'twice');
+      if (kind === 10) tracer.startTrace(traceId);
+      return [traceId, spanId, ...spans];
+    });
+    ids.push(pair);
+  }
+  assert.equal(seen.spans.size, 500);
+  assert.equal(unseen.spans.size, 500);
+  for (const [index, [one, other]] of ids.entries()) {
+    const of = (own) => (id) => (own.includes(id) ? own.indexOf(id) : /^[0-9a-f]{16}$/.test(id) ? 'an id' : id);
+    assert.equal(unseen.spans.has(other[0]), seen.spans.has(one[0]));
+    if (!seen.spans.has(one[0])) continue;
+    assert.deepEqual(described(unseen.getTrace(other[0]), of(other)), described(seen.getTrace(one[0]), of(one)), `${index}`);
+    // It is one object from then on.
+    assert.equal(unseen.getTrace(other[0]), unseen.spans.get(other[0]));
+    assert.equal(unseen.getTrace(other[0]).metadata, unseen.getTrace(other[0]).metadata);
+  }
+  assert.deepEqual([...unseen.getMetrics().recentErrors.map(({ error }) => error)], seen.getMetrics().recentErrors.map(({ error }) => error));
+});
+
+test('durations and distances of a trace are as exact when it is read late', async () => {
+  const tracer = make();
+  const { traceId, spanId } = tracer.startTrace();
+  await new Promise((resolve) => { setTimeout(resolve, 12); });
+  const child = tracer.startSpan(traceId, 'op', spanId);
+  await new Promise((resolve) => { setTimeout(resolve, 12); });
+  tracer.endSpan(traceId, child);
+  tracer.endTrace(traceId);
+  const { duration } = tracer.spans.record(traceId);
+  const [span] = tracer.spans.record(traceId).spans();
+  const trace = tracer.getTrace(traceId);
+  assert.equal(trace.duration, duration / 1e3);
+  assert.equal(trace.spans[0].duration, span.duration / 1e3);
+  assert.ok(span.start >= 11_000 && span.duration >= 11_000 && duration >= 23_000, `${span.start} ${span.duration} ${duration}`);
+  assert.equal(trace.endTime, Math.round(trace.startTime + trace.duration));
+});
+
+test('cleanup goes by the age of traces that nobody looked at, too', async () => {
+  const tracer = make({ flushInterval: 60_000 });
+  const end = () => {
+    const { traceId } = tracer.startTrace();
+    tracer.endTrace(traceId);
+    return traceId;
+  };
+  const old = Array.from({ length: 400 }, end);
+  const { traceId: long } = tracer.startTrace();
+  await new Promise((resolve) => { setTimeout(resolve, 1000); });
+  tracer.endTrace(long);
+  const young = Array.from({ length: 300 }, end);
+  tracer.cleanup(600);
+  assert.deepEqual([...tracer.spans.keys()], [long, ...young]);
+  assert.equal(tracer.getTrace(old[0]), null);
+  tracer.cleanup(-1);
+  assert.equal(tracer.spans.size, 0);
+  const later = Array.from({ length: 3000 }, end);
+  assert.deepEqual([...tracer.spans.keys()], later);
+});

@@ -110,7 +110,8 @@ class DistributedTracer {
   }
 
   endTrace(traceId, status = 'success', metadata = {}) {
-    const trace = this[STATE].traces.record(key(traceId));
+    const { recorder, traces } = this[STATE];
+    const trace = traces.record(key(traceId));
     if (trace === undefined) return;
     const now = performance.now();
     if (!trace.end(now, key(status), metadata)) return;
@@ -119,6 +120,7 @@ class DistributedTracer {
     // What is exported is to be found there: carrying it on would be most of what tracing costs.
     if (exporter !== null || !trace.sampled) this[STATE].ended.add(trace);
     measure(this, trace, trace, now);
+    if (exporter === null && trace.sampled) traces.archive(trace, recorder.sampledSpans);
   }
 
   addTag(traceId, name, value) {

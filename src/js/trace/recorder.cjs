@@ -53,27 +53,35 @@ function open(options) {
 
 /** Ids side by side in one string. */
 class Block {
-  #ids = '';
+  ids = '';
   #digits;
   /** How many were taken. */
   taken = 0;
+  /** The number of the first one, where they are numbered. */
+  first = 0;
 
   constructor(digits) {
     this.#digits = digits;
   }
 
   fill(ids) {
-    this.#ids = ids;
+    this.ids = ids;
     this.taken = 0;
   }
 
   get isUsedUp() {
-    return this.taken * this.#digits === this.#ids.length;
+    return this.taken * this.#digits === this.ids.length;
+  }
+
+  /** Where the id of this number is, -1 when it is not one of those that were taken. */
+  place(number) {
+    const at = number - this.first;
+    return at >= 0 && at < this.taken ? at : -1;
   }
 
   take() {
     const at = this.taken++ * this.#digits;
-    return this.#ids.slice(at, at + this.#digits);
+    return this.ids.slice(at, at + this.#digits);
   }
 }
 
@@ -87,12 +95,10 @@ class Recorder {
   #decided = 0;
   #takenTraces = new Block(TRACE_DIGITS);
   #leftTraces = new Block(TRACE_DIGITS);
-  /** Ids for spans of sampled traces, and of others. */
-  #takenSpans = new Block(SPAN_DIGITS);
+  /** Ids for spans of sampled traces, which are numbered, and of others. */
+  sampledSpans = new Block(SPAN_DIGITS);
   #leftSpans = new Block(SPAN_DIGITS);
   #spansOfBlock;
-  /** The number of the first id in the block of sampled spans. */
-  #firstNumber;
   #slots = new Map();
   #log;
   #logged = 0;
@@ -114,7 +120,7 @@ class Recorder {
     this.config = Object.assign({}, native.tracerConfig(this.#handle));
     this.#idsKept = this.config.idsKept;
     this.#spansOfBlock = this.config.idBlockSpans;
-    this.#firstNumber = -this.#spansOfBlock;
+    this.sampledSpans.first = -this.#spansOfBlock;
     this.#log = new Float64Array(LOG_ENTRIES * this.config.logWidth);
     // The metrics outlive the tracer when a caller keeps them, so the handle lives as long as this object.
     closing.register(this, this.#handle);
@@ -138,18 +144,18 @@ class Recorder {
 
   /** An id for a span of a trace that is sampled, or that is not. */
   spanId(sampled) {
-    const block = sampled ? this.#takenSpans : this.#leftSpans;
+    const block = sampled ? this.sampledSpans : this.#leftSpans;
     if (block.isUsedUp) {
       block.fill(native.tracerSpanIds(this.#handle, sampled));
-      if (sampled) this.#firstNumber = (this.#firstNumber + this.#spansOfBlock) & NUMBERS;
+      if (sampled) this.sampledSpans.first = (this.sampledSpans.first + this.#spansOfBlock) & NUMBERS;
     }
-    this.lastNumber = sampled ? this.#firstNumber + block.taken : -1;
+    this.lastNumber = sampled ? this.sampledSpans.first + block.taken : -1;
     return block.take();
   }
 
   /** Whether native code still knows the id of this number. */
   knows(number) {
-    return number >= 0 && ((this.#firstNumber + this.#spansOfBlock - number) & NUMBERS) <= this.#idsKept;
+    return number >= 0 && ((this.sampledSpans.first + this.#spansOfBlock - number) & NUMBERS) <= this.#idsKept;
   }
 
   /** The sampling decision for an id that came from elsewhere. */

@@ -335,4 +335,4 @@ function showEnd({ live, duration, status, metadata }) {
   show(live, { duration: millis, status, endTime: Math.round(startTime + millis), metadata });
 }
 
-module.exports = { FLAGS, OPEN, TraceRecord };
+module.exports = { FLAGS, OPEN, SpanRecord, TraceRecord };

@@ -24,8 +24,9 @@ class Tag {
 class Tags {
   /** The oldest one; the others follow through `next`. */
   first = null;
+  /** How many there are. */
+  count = 0;
   #last = null;
-  #count = 0;
   #object = null;
 
   set(key, value, most) {
@@ -41,8 +42,8 @@ class Tags {
   }
 
   #takes(most) {
-    if (this.#count >= most) return false;
-    this.#count += 1;
+    if (this.count >= most) return false;
+    this.count += 1;
     return true;
   }
 
