@@ -203,3 +203,42 @@ test('cleanup goes by the age of traces that nobody looked at, too', async () =>
   const later = Array.from({ length: 3000 }, end);
   assert.deepEqual([...tracer.spans.keys()], later);
 });
+
+test('of unsampled traces the last ones stay readable, and those with something open as long as it takes', () => {
+  const tracer = make({ samplingRate: 0 });
+  const end = () => {
+    const { traceId } = tracer.startTrace();
+    tracer.endTrace(traceId);
+    return traceId;
+  };
+  const open = tracer.startTrace().traceId;
+  const first = end();
+  const withSpan = tracer.startTrace().traceId;
+  const span = tracer.startSpan(withSpan, 'still open');
+  tracer.endTrace(withSpan);
+  const late = end();
+  const lateSpan = tracer.startSpan(late, 'late');
+  const lateOver = end();
+  tracer.endSpan(lateOver, tracer.startSpan(lateOver, 'late'));
+  const again = end();
+  tracer.startTrace(again);
+  const gone = end();
+  tracer.spans.delete(gone);
+  tracer.startTrace('in its place');
+  const last = Array.from({ length: 1024 }, end);
+  for (const id of [first, lateOver, gone]) assert.equal(tracer.getTrace(id), null);
+  for (const id of [open, withSpan, late, again, 'in its place', ...last]) assert.notEqual(tracer.getTrace(id), null);
+  tracer.endSpan(withSpan, span);
+  tracer.endSpan(late, lateSpan);
+  assert.equal(tracer.getTrace(withSpan).spans[0].status, 'success');
+  assert.equal(tracer.getMetrics().requests.late.count, 2);
+  tracer.endTrace(again);
+  Array.from({ length: 1024 }, end);
+  assert.equal(tracer.getTrace(again), null);
+  // What was cleared is not found again, and what comes after it stays.
+  tracer.spans.clear();
+  const fresh = Array.from({ length: 100 }, () => tracer.startTrace().traceId);
+  Array.from({ length: 3000 }, end);
+  for (const id of fresh) assert.equal(tracer.getTrace(id).status, 'in-progress');
+  assert.equal(tracer.spans.size, 1124);
+});

@@ -175,6 +175,14 @@ impl Histogram {
         self.count += 1;
     }
 
+    /// Adds what another one has recorded.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *count = count.saturating_add(*more);
+        }
+        self.count += other.count;
+    }
+
     /// How many values were recorded.
     pub fn count(&self) -> u64 {
         self.count

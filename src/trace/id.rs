@@ -51,9 +51,22 @@ impl TraceBlock {
     /// Draws a block.
     pub fn draw(sampler: Sampler) -> Result<Self, NoRandomness> {
         let ids: [[u8; TRACE_DIGITS / 2]; TRACES] = random_ids()?;
-        let (taken, left): (Vec<_>, Vec<_>) = ids.iter().copied().partition(|&id| sampler.takes_bytes(id));
-        let decisions = ids.iter().map(|&id| if sampler.takes_bytes(id) { '1' } else { '0' }).collect();
-        Ok(Self { decisions, taken: encode(&taken), left: encode(&left) })
+        // In one pass: a block is drawn for every 128 traces, and lists of their own cost half of it.
+        let mut sorted = ids;
+        let (mut decisions, mut taken, mut left) = (String::with_capacity(TRACES), 0, TRACES);
+        for id in ids {
+            let is_taken = sampler.takes_bytes(id);
+            decisions.push(if is_taken { '1' } else { '0' });
+            if is_taken {
+                sorted[taken] = id;
+                taken += 1;
+            } else {
+                left -= 1;
+                sorted[left] = id;
+            }
+        }
+        let (taken, left) = sorted.split_at(taken);
+        Ok(Self { decisions, taken: encode(taken), left: encode(left) })
     }
 }
 

@@ -62,7 +62,6 @@ impl Operation {
 /// What a tracer has measured.
 #[derive(Debug)]
 pub struct TracerStats {
-    whole: Operation,
     operations: Vec<Operation>,
     rate: RateWindow<60>,
     latencies: Ring<f64>,
@@ -95,12 +94,7 @@ pub struct Summary {
 
 impl Default for TracerStats {
     fn default() -> Self {
-        Self {
-            whole: Operation::default(),
-            operations: Vec::new(),
-            rate: RateWindow::default(),
-            latencies: Ring::new(LATENCIES_KEPT),
-        }
+        Self { operations: Vec::new(), rate: RateWindow::default(), latencies: Ring::new(LATENCIES_KEPT) }
     }
 }
 
@@ -115,15 +109,25 @@ impl TracerStats {
             self.operations.resize_with(slots, Operation::default);
         }
         let duration = if completion.duration_ms.is_finite() { completion.duration_ms.max(0.0) } else { 0.0 };
-        self.whole.record(completion.failed, duration);
         self.operations[slot].record(completion.failed, duration);
         self.latencies.push(duration);
         self.rate.record(nanos(completion.ended_ms));
     }
 
+    /// Everything together: added up when somebody asks, which is seldom, and not for each completion.
+    fn whole(&self) -> Operation {
+        self.operations.iter().filter(|operation| operation.count > 0).fold(Operation::default(), |mut whole, each| {
+            whole.count += each.count;
+            whole.errors += each.errors;
+            whole.total_ms += each.total_ms;
+            whole.latencies.add(&each.latencies);
+            whole
+        })
+    }
+
     /// The figures over everything.
     pub fn summary(&mut self, now_ms: f64) -> Summary {
-        let whole = &self.whole;
+        let whole = self.whole();
         let per_second = self.rate.per_second(nanos(now_ms));
         Summary {
             count: whole.count,
