@@ -28,7 +28,6 @@ export async function run(table) {
     ['trace with two spans, tag, metadata, end (10 % sampled)', {}],
     ['the same, all sampled', { samplingRate: 1 }],
   ]) {
-    // Rounds that take both sides as long: each begins with young objects of the other one to be carried on.
     const [baseline, ours] = [side(Baseline, options, 10000), side(DistributedTracer, options, 150000)];
     await table.compare({ title, goal: 15, baseline: baseline.round, ours: ours.round });
     baseline.tracer.shutdown();

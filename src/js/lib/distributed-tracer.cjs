@@ -163,7 +163,7 @@ class DistributedTracer {
       // A getter of the caller's threw: there is nothing to measure.
       return;
     }
-    count(this, ...read);
+    count(this, performance.now(), ...read);
   }
 
   getMetrics() {
@@ -325,20 +325,17 @@ const { generateId, recordMetrics } = DistributedTracer.prototype;
 
 /** Counts what ended; through the hook, with the live object, when somebody has patched it. */
 function measure(tracer, ended, trace, now) {
-  const { recorder } = tracer[STATE];
-  recorder.endedAt = now;
   if (tracer.recordMetrics === recordMetrics) {
-    count(tracer, ended.operation, ended.status, ended.duration / 1e3, ended.spanId ?? ended.id, ended.metadata);
+    count(tracer, now, ended.operation, ended.status, ended.duration / 1e3, ended.spanId ?? ended.id, ended.metadata);
   } else {
     tracer.recordMetrics(ended.object(trace));
   }
-  recorder.endedAt = 0;
 }
 
-function count(tracer, operation, status, duration, spanId, metadata) {
+function count(tracer, now, operation, status, duration, spanId, metadata) {
   const { recorder } = tracer[STATE];
   const failed = status !== 'success';
-  recorder.record(key(operation || tracer.serviceName), failed, duration);
+  recorder.record(key(operation || tracer.serviceName), failed, duration, now);
   if (!failed) return;
   const errors = tracer.metrics?.errors;
   if (!Array.isArray(errors)) return;

@@ -109,8 +109,6 @@ class Recorder {
   lastNumber = -1;
   /** Traces started, sampled or not. */
   started = 0;
-  /** When the completion being recorded ended; 0 when nothing is known of it. */
-  endedAt = 0;
 
   constructor(options) {
     const [handle, ...warnings] = open(options);
@@ -178,14 +176,14 @@ class Recorder {
     this.#decided = this.#decisions.length;
   }
 
-  /** Counts a completion of the named operation. */
-  record(operation, failed, duration) {
+  /** Counts a completion of the named operation, which ended at `now`. */
+  record(operation, failed, duration, now) {
     const slot = this.#slots.get(operation) ?? this.#slot(operation);
     const at = this.#logged * 3;
     const log = this.#log;
     log[at] = slot * 2 + (failed ? 1 : 0);
     log[at + 1] = duration;
-    log[at + 2] = this.endedAt || performance.now();
+    log[at + 2] = now;
     this.#logged += 1;
     if (this.#logged === LOG_ENTRIES) this.drain();
   }
