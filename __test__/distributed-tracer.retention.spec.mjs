@@ -192,10 +192,10 @@ test('cleanup goes by the age of traces that nobody looked at, too', async () =>
   };
   const old = Array.from({ length: 400 }, end);
   const { traceId: long } = tracer.startTrace();
-  await new Promise((resolve) => { setTimeout(resolve, 1000); });
+  await new Promise((resolve) => { setTimeout(resolve, 2000); });
   tracer.endTrace(long);
   const young = Array.from({ length: 300 }, end);
-  tracer.cleanup(600);
+  tracer.cleanup(1500);
   assert.deepEqual([...tracer.spans.keys()], [long, ...young]);
   assert.equal(tracer.getTrace(old[0]), null);
   tracer.cleanup(-1);

@@ -16,8 +16,8 @@ const CHUNK = 1 << BITS;
 /** What takes more of them stays a record. */
 const MOST = CHUNK / 4;
 /** Numbers of a trace, and where they stand: `REFERENCES` is where the others begin. */
-const TRACE_NUMBERS = 10;
-const [REFERENCES, BEGAN, WALL, DURATION, TOUCHED, FLAGS, DROPPED, SPANS, TAGS, SPAN_ID] = Array(TRACE_NUMBERS).keys();
+const TRACE_NUMBERS = 9;
+const [REFERENCES, BEGAN, WALL, DURATION, TOUCHED, FLAGS, SPANS, TAGS, SPAN_ID] = Array(TRACE_NUMBERS).keys();
 /** Id, span id, parent, service, status, metadata, operation, logs. */
 const TRACE_REFERENCES = 8;
 /** Start, duration, flags, where the id is in its block. */
@@ -44,7 +44,7 @@ class Glance {
   }
 }
 
-/** Whether nobody has seen the trace's objects, and all of it can be told by what is put away. */
+/** Whether nobody has seen the trace's objects, and all of it can be told by what is put away. Only one with an index has dropped spans. */
 function isPlain(trace) {
   if (trace.live !== null || trace.index !== null || trace.openSpans > 0 || trace.links !== null || trace.remote) return false;
   if (trace.duration === OPEN) return false;
@@ -58,7 +58,7 @@ function isPlain(trace) {
 const idOf = (text, at) => (at === NONE ? text : text.slice(at * DIGITS, (at + 1) * DIGITS));
 
 class Archive {
-  #chunks = [new Chunk()];
+  #chunks = [];
   /** Numbers of chunks that are empty. */
   #empty = [];
   #filling = 0;
@@ -82,7 +82,6 @@ class Archive {
     numbers[at + DURATION] = trace.duration;
     numbers[at + TOUCHED] = trace.touched;
     numbers[at + FLAGS] = trace.flags;
-    numbers[at + DROPPED] = trace.droppedSpans;
     numbers[at + SPANS] = spanCount;
     numbers[at + TAGS] = tagCount;
     const { ids } = block;
@@ -124,8 +123,8 @@ class Archive {
 
   #room(references, numbers) {
     const chunk = this.#chunks[this.#filling];
-    if (chunk.referencesUsed + references <= CHUNK && chunk.numbersUsed + numbers <= CHUNK) return chunk;
-    if (chunk.traces === 0) this.#clean(chunk);
+    if (chunk !== undefined && chunk.referencesUsed + references <= CHUNK && chunk.numbersUsed + numbers <= CHUNK) return chunk;
+    if (chunk?.traces === 0) this.#clean(chunk);
     else if (this.#empty.length > 0) this.#filling = this.#empty.pop();
     else this.#filling = this.#chunks.push(new Chunk()) - 1;
     return this.#chunks[this.#filling];
@@ -167,7 +166,6 @@ class Archive {
     trace.duration = numbers[at + DURATION];
     trace.touched = numbers[at + TOUCHED];
     trace.flags = numbers[at + FLAGS];
-    trace.droppedSpans = numbers[at + DROPPED];
     trace.spanCount = numbers[at + SPANS];
     from += TRACE_REFERENCES;
     for (let left = numbers[at + TAGS]; left > 0; left -= 1, from += 2) {
