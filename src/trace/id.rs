@@ -51,7 +51,7 @@ impl TraceBlock {
     /// Draws a block.
     pub fn draw(sampler: Sampler) -> Result<Self, NoRandomness> {
         let ids: [[u8; TRACE_DIGITS / 2]; TRACES] = random_ids()?;
-        // In one pass: a block is drawn for every 128 traces, and lists of their own cost half of it.
+        // In one pass and in place: this is drawn for every 128 traces.
         let mut sorted = ids;
         let (mut decisions, mut taken, mut left) = (String::with_capacity(TRACES), 0, TRACES);
         for id in ids {

@@ -1,7 +1,7 @@
 'use strict';
 // Ended traces that stay readable for long, as numbers and references side by side in a few large arrays. As records each
-// would be a dozen objects that every young collection finds alive and copies: a fifth of what a trace cost at a sampling
-// rate of 10 %, two fifths at 100 %. Who asks for one gets a record of it, which it stays from then on.
+// would be a dozen objects that every young collection finds alive and copies: a sixth of what a trace cost at a sampling
+// rate of 10 %, nearly half at 100 %. Who asks for one gets a record of it, which it stays from then on.
 //
 // Chunks fill up one after the other, and the oldest traces go first, so that chunks empty in that order and are used again.
 

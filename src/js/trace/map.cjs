@@ -220,7 +220,11 @@ class TraceMap extends Map {
   }
 
   *keys() {
-    for (const record of this.#held()) yield record.id;
+    // Of the ids alone: no record is made for them.
+    const { newer, oldest } = this.#slots;
+    const ids = [];
+    for (let slot = oldest; slot !== NONE; slot = newer[slot]) ids.push(this.#idAt(slot));
+    yield* ids;
   }
 
   *values() {

@@ -113,6 +113,7 @@ class Slots {
       this[name] = grown;
     }
     this.buckets = new Int32Array(most * 2).fill(NONE);
+    // A bucket holds a part of what one of half as many held, so each finds room.
     for (let slot = 0; slot < most; slot += 1) {
       if (this.chained[slot] !== CROWDED) this.chain(slot, this.hashes[slot]);
     }
